@@ -1,0 +1,70 @@
+"""What can go wrong, one exception per stage, each with what to do about it."""
+
+
+class BuildHookError(Exception):
+    """Base of every error that is meant for a person.
+
+    Args:
+        message: what was attempted and what happened.
+        hint: what to do about it, as an imperative sentence; empty if there is nothing to add.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class SettingsError(BuildHookError):
+    """The settings file, the environment or the state folder is not usable."""
+
+
+class RegistryError(BuildHookError):
+    """The registry file cannot be read, or says something that cannot be done."""
+
+
+class StoreError(BuildHookError):
+    """The database is damaged, or asks for something that is not there."""
+
+
+class CheckoutError(BuildHookError):
+    """git could not bring the commit."""
+
+
+class DiskFullError(BuildHookError):
+    """There is not enough room to build safely."""
+
+
+class ImageError(BuildHookError):
+    """The image could not be built."""
+
+
+class EngineDownError(BuildHookError):
+    """The Docker engine does not answer; work waits for it."""
+
+
+class ContainerError(BuildHookError):
+    """A container could not be created or started."""
+
+
+class GateError(BuildHookError):
+    """The new container did not prove itself."""
+
+
+class ProxyError(BuildHookError):
+    """The proxy did not do as told."""
+
+
+class PortTakenError(ProxyError):
+    """A published port belongs to a program that is not ours."""
+
+
+class WatchError(BuildHookError):
+    """The new version failed after it had taken over."""
+
+
+class CancelledError(BuildHookError):
+    """Somebody cancelled the build."""

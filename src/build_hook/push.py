@@ -1,0 +1,92 @@
+"""What a git host told us, in one shape for all of them."""
+
+import dataclasses
+import enum
+
+
+class Kind(enum.StrEnum):
+    """What a delivery is about; the values are part of ``build-hook explain``'s contract."""
+
+    PUSH = "push"
+    REF_CREATE = "ref_create"
+    REF_DELETE = "ref_delete"
+    PING = "ping"
+    PULL_REQUEST = "pull_request"
+    RELEASE = "release"
+    WORKFLOW_RUN = "workflow_run"
+    REPOSITORY = "repository"
+    PACKAGE = "package"
+    REPOSITORY_UPDATE = "repository_update"
+    MIRROR_SYNC = "mirror_sync"
+    IMAGE_PUSH = "image_push"
+    OTHER = "other"
+
+
+class RefType(enum.StrEnum):
+    """What a ref names."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+    OTHER = "other"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """One ref that moved.
+
+    ``ref`` is always the full ref; ``name`` is the ref without ``refs/heads/`` or
+    ``refs/tags/``, slashes kept. ``before`` and ``after`` are None where the host sends null
+    or nothing; a deleted ref never has a usable ``after``.
+    """
+
+    ref: str
+    ref_type: RefType
+    name: str
+    before: str | None = None
+    after: str | None = None
+    created: bool = False
+    deleted: bool = False
+    forced: bool = False
+    head_message: str | None = None
+    head_author: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """The end of a CI run, as a git host reports it."""
+
+    commit: str
+    branch: str | None
+    name: str
+    succeeded: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ImagePush:
+    """An image that arrived in a registry."""
+
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """One delivery, read.
+
+    ``repository`` is the full name (``owner/name``, deeper for GitLab groups), ``host`` the
+    lower-case host name it lives on where the body tells, ``event`` the host's own word.
+    """
+
+    provider: str
+    event: str
+    kind: Kind
+    delivery_id: str | None = None
+    action: str | None = None
+    repository: str | None = None
+    host: str | None = None
+    clone_urls: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    check: Check | None = None
+    images: tuple[ImagePush, ...] = ()
+    renamed_from: str | None = None

@@ -1,0 +1,134 @@
+"""The registry file: all projects, written whole, last good kept.
+
+It is the one place where Juju and the engine meet: charms (or ``build-hook add``) write it,
+web and worker read it.
+"""
+
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any, Literal
+
+import pydantic
+
+from build_hook import errors, project, settings
+
+
+class Registry(project.Value):
+    """The file's contents."""
+
+    version: Literal[1] = 1
+    projects: tuple[project.Project, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _unique(self) -> "Registry":
+        _refuse_twice("project name", [p.name for p in self.projects])
+        _refuse_twice(
+            "published port", [port.published for p in self.projects for port in p.ports]
+        )
+        return self
+
+    def find(self, name: str) -> project.Project | None:
+        """The project of that name."""
+        return next((p for p in self.projects if p.name == name), None)
+
+
+@dataclasses.dataclass(slots=True)
+class Reader:
+    """Reads the file when it has changed, and keeps the last good contents when it is bad."""
+
+    path: pathlib.Path
+    current: Registry = dataclasses.field(default_factory=Registry)
+    problem: str | None = None
+    _seen: tuple[int, int, int] | None = None
+
+    def refresh(self) -> bool:
+        """Look at the file again; True if other projects are in force than before."""
+        seen = self._stat()
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            new = load(self.path)
+        except errors.RegistryError as error:
+            self.problem = str(error)
+            return False
+        self.problem = None
+        changed = new != self.current
+        self.current = new
+        return changed
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def load(path: pathlib.Path) -> Registry:
+    """Read and check the file; a missing one is an empty registry.
+
+    Raises:
+        RegistryError: if it is not what the schema says.
+    """
+    try:
+        return Registry.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Registry()
+    except OSError as error:
+        raise errors.RegistryError(f"{path} cannot be read: {error.strerror}") from error
+    except pydantic.ValidationError as error:
+        message, hint = settings.explain(error, "registry")
+        raise errors.RegistryError(message, f"{hint}; the last good one stays in force") from error
+
+
+def save(path: pathlib.Path, registry: Registry) -> bool:
+    """Write the file whole, if it says something new.
+
+    A crash leaves the old file or the new one: temporary file, fsync, rename, fsync of the
+    folder. Returns whether it was written.
+    """
+    text = registry.model_dump_json(indent=2, exclude_defaults=True)
+    body = json.loads(text)
+    content = json.dumps({"version": registry.version, **body}, indent=2).encode() + b"\n"
+    if path.exists() and path.read_bytes() == content:
+        return False
+    _replace(path, content)
+    return True
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, as it is kept in ``registry.schema.json``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Registry.model_json_schema(),
+    }
+
+
+def _replace(path: pathlib.Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o640)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _refuse_twice(what: str, values: list[Any]) -> None:
+    twice = sorted(str(v) for v, count in collections.Counter(values).items() if count > 1)
+    if twice:
+        raise ValueError(f"{what} used twice: {', '.join(twice)}")

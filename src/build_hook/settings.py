@@ -1,0 +1,159 @@
+"""Settings: where the state lives and how the processes behave.
+
+The only place that reads the environment. A value comes from, strongest first: a
+``BUILD_HOOK_<NAME>`` variable, ``settings.toml`` in the state folder, the default.
+"""
+
+import os
+import pathlib
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated
+
+import pydantic
+
+from build_hook import errors
+
+PREFIX = "BUILD_HOOK_"
+# sun_path holds 108 bytes; the longest socket name below the state folder needs 26 of them.
+LONGEST_STATE_PATH = 80
+
+
+class Settings(pydantic.BaseModel):
+    """Everything an operator can set, frozen."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    state: pathlib.Path = pydantic.Field(description="folder that holds all that must survive")
+    listen: str = pydantic.Field(default="0.0.0.0", description="address of web")  # noqa: S104
+    port: Annotated[int, pydantic.Field(ge=0, le=65535)] = pydantic.Field(
+        default=8080, description="port of web; 0 takes a free one"
+    )
+    publish_address: str = pydantic.Field(
+        default="0.0.0.0",  # noqa: S104
+        description="address that the proxy binds published ports on",
+    )
+    public_url: str | None = pydantic.Field(
+        default=None, description="how others reach web, for the links it gives out"
+    )
+    docker_host: str = "unix:///var/run/docker.sock"
+    concurrency: Annotated[int, pydantic.Field(ge=1, le=64)] = pydantic.Field(
+        default=2, description="deploys side by side, each of another project"
+    )
+    min_free_mb: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        default=1024, description="free space below which no build starts, in MiB"
+    )
+    keep_images: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=5, description="images kept per project for roll-backs"
+    )
+    keep_builds: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=200, description="finished builds remembered per project, with their logs"
+    )
+    build_log_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
+        default=10, description="most of a build's log that is kept, in MiB"
+    )
+    reconcile_interval: Annotated[float, pydantic.Field(ge=1)] = pydantic.Field(
+        default=300, description="seconds between two looks at the repositories"
+    )
+    max_body_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
+        default=25, description="largest delivery accepted, in MiB"
+    )
+
+    @property
+    def registry(self) -> pathlib.Path:
+        """The registry file."""
+        return self.state / "registry.json"
+
+    @property
+    def database(self) -> pathlib.Path:
+        """Deliveries and builds."""
+        return self.state / "build-hook.db"
+
+    @property
+    def secrets(self) -> pathlib.Path:
+        """One 0600 file per secret."""
+        return self.state / "secrets"
+
+    @property
+    def repositories(self) -> pathlib.Path:
+        """Bare mirrors."""
+        return self.state / "repositories"
+
+    @property
+    def checkouts(self) -> pathlib.Path:
+        """One folder per running build."""
+        return self.state / "checkouts"
+
+    @property
+    def logs(self) -> pathlib.Path:
+        """One file per build."""
+        return self.state / "logs"
+
+    @property
+    def run(self) -> pathlib.Path:
+        """Sockets, pid files and the proxy's configuration."""
+        return self.state / "run"
+
+
+def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of one state folder, and create what is missing below it.
+
+    Raises:
+        SettingsError: if a value is wrong or the folder cannot be used.
+    """
+    folder = (state or pathlib.Path(environ.get(f"{PREFIX}STATE", _default_state()))).absolute()
+    values: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}
+    try:
+        settings = Settings.model_validate({**values, "state": folder})
+    except pydantic.ValidationError as error:
+        raise errors.SettingsError(*explain(error, "settings")) from error
+    _prepare(settings)
+    return settings
+
+
+def explain(error: pydantic.ValidationError, what: str) -> tuple[str, str]:
+    """One line per fault, as (message, hint)."""
+    faults = "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or what}: "
+        f"{fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+    )
+    return f"The {what} cannot be used: {faults}", f"Correct the {what}, it is read again by itself"
+
+
+def _default_state() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/build-hook"
+    return str(pathlib.Path.home() / ".local/state/build-hook")
+
+
+def _from_file(path: pathlib.Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise errors.SettingsError(f"{path} cannot be read: {error}", "Correct the file") from error
+
+
+def _from(environ: Mapping[str, str]) -> dict[str, object]:
+    names = Settings.model_fields.keys() - {"state"}
+    return {n: environ[PREFIX + n.upper()] for n in names if PREFIX + n.upper() in environ}
+
+
+def _prepare(settings: Settings) -> None:
+    if len(str(settings.state)) > LONGEST_STATE_PATH:
+        raise errors.SettingsError(
+            f"The state folder's path is longer than {LONGEST_STATE_PATH} characters",
+            "Choose a shorter one: Unix sockets below it have no room for more",
+        )
+    try:
+        for folder in (settings.secrets, settings.repositories, settings.checkouts):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (settings.logs, settings.run):
+            folder.mkdir(mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise errors.SettingsError(
+            f"The state folder {settings.state} cannot be used: {error.strerror}",
+            "Run as its owner, or choose another folder with --state or BUILD_HOOK_STATE",
+        ) from error

@@ -1,0 +1,307 @@
+"""Builds: what was asked for, how far it is, how it ended, and which one serves."""
+
+import contextlib
+import dataclasses
+import enum
+import pathlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+
+from build_hook import errors
+from build_hook.store import database
+
+
+class Phase(enum.StrEnum):
+    """Where a build is. The first line is the way, the second the ends."""
+
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    BUILDING = "building"
+    STARTING = "starting"
+    GATING = "gating"
+    SWITCHING = "switching"
+    DRAINING = "draining"
+    WATCHING = "watching"
+
+    LIVE = "live"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled-back"
+    SKIPPED = "skipped"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in ENDS
+
+
+ENDS = frozenset(
+    {
+        Phase.LIVE,
+        Phase.FAILED,
+        Phase.SUPERSEDED,
+        Phase.CANCELLED,
+        Phase.ROLLED_BACK,
+        Phase.SKIPPED,
+    }
+)
+
+
+class Cause(enum.StrEnum):
+    """Why a build was asked for."""
+
+    PUSH = "push"
+    DEPLOY = "deploy"
+    RECONCILE = "reconcile"
+    ROLLBACK = "rollback"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Build:
+    """One row. ``commit`` is None until the head of ``ref`` is known; times are Unix seconds.
+
+    ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
+    in JSON; ``image`` the image's id; ``container`` the container's id.
+    """
+
+    id: int
+    project: str
+    ref: str
+    commit: str | None
+    message: str | None
+    cause: Cause
+    source: int | None
+    phase: Phase
+    reason: str | None
+    cancel: bool
+    created: float
+    finished: float | None
+    settings: str | None
+    image: str | None
+    container: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """A build to ask for."""
+
+    project: str
+    ref: str
+    cause: Cause
+    commit: str | None = None
+    message: str | None = None
+    source: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Serving:
+    """The build that serves a project, and the one before it."""
+
+    project: str
+    build: int
+    previous: int | None
+
+
+def enqueue(
+    connection: sqlite3.Connection, request: Request, *, delivery: int | None = None
+) -> int:
+    """Add a build inside the caller's transaction; older queued ones end superseded."""
+    now = time.time()
+    row = connection.execute(
+        "INSERT INTO builds (project, ref, commit_id, message, cause, delivery, source, created)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            request.project,
+            request.ref,
+            request.commit,
+            request.message,
+            request.cause,
+            delivery,
+            request.source,
+            now,
+        ),
+    ).fetchone()
+    build = int(row["id"])
+    connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, Phase.QUEUED, now))
+    overtaken = connection.execute(
+        "UPDATE builds SET phase = ?, finished = ?, reason = ?"
+        " WHERE project = ? AND phase = ? AND id < ? RETURNING id",
+        (Phase.SUPERSEDED, now, f"by build {build}", request.project, Phase.QUEUED, build),
+    ).fetchall()
+    connection.executemany(
+        "INSERT INTO phases VALUES (?, ?, ?)",
+        [(row["id"], Phase.SUPERSEDED, now) for row in overtaken],
+    )
+    return build
+
+
+class Builds:
+    """The builds of one database; safe to share between threads."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._connection = database.connect(path)
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def add(self, request: Request) -> Build:
+        """Ask for a build."""
+        with self._transaction() as connection:
+            return self._get(enqueue(connection, request))
+
+    def get(self, build: int) -> Build:
+        """One build.
+
+        Raises:
+            StoreError: if there is none of that number.
+        """
+        with self._lock:
+            return self._get(build)
+
+    def recent(self, project: str | None = None, limit: int = 20) -> list[Build]:
+        """The newest builds, newest first."""
+        where = "WHERE project = ?" if project else ""
+        return self._select(
+            f"{where} ORDER BY id DESC LIMIT ?", (project, limit) if project else (limit,)
+        )
+
+    def queued(self) -> list[Build]:
+        """Builds that wait, oldest first."""
+        return self._select("WHERE phase = 'queued' AND finished IS NULL ORDER BY id")
+
+    def running(self) -> list[Build]:
+        """Builds that were started and have not ended, oldest first."""
+        return self._select("WHERE finished IS NULL AND phase != 'queued' ORDER BY id")
+
+    def enter(self, build: int, phase: Phase, reason: str | None = None) -> None:
+        """Record that a build enters a phase; call it before acting."""
+        now = time.time()
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE builds SET phase = ?, reason = ?, finished = ? WHERE id = ?",
+                (phase, reason, now if phase.is_end else None, build),
+            )
+            connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, phase, now))
+
+    def note(self, build: int, **columns: str | None) -> None:
+        """Record facts of a build: commit_id, message, settings, image, container, reason."""
+        unknown = columns.keys() - {
+            "commit_id", "message", "settings", "image", "container", "reason"
+        }  # fmt: skip
+        if unknown:
+            raise ValueError(f"no such columns: {unknown}")
+        names = ", ".join(f"{name} = ?" for name in columns)
+        with self._transaction() as connection:
+            connection.execute(
+                f"UPDATE builds SET {names} WHERE id = ?",  # noqa: S608 - names checked above
+                (*columns.values(), build),
+            )
+
+    def ask_cancel(self, build: int) -> Build:
+        """Ask a build to stop; a queued one ends at once.
+
+        Raises:
+            StoreError: if it has ended already, or has taken traffic and cannot be taken back.
+        """
+        with self._transaction() as connection:
+            found = self._get(build)
+            if found.finished is not None:
+                raise errors.StoreError(f"Build {build} has ended already: {found.phase}")
+            if found.phase in (Phase.SWITCHING, Phase.DRAINING, Phase.WATCHING):
+                raise errors.StoreError(
+                    f"Build {build} serves already", f"Use: build-hook rollback {found.project}"
+                )
+            connection.execute("UPDATE builds SET cancel = 1 WHERE id = ?", (build,))
+        if found.phase is Phase.QUEUED:
+            self.enter(build, Phase.CANCELLED, "cancelled while it was queued")
+        return self.get(build)
+
+    def newer_queued(self, build: Build) -> bool:
+        """Whether another build of the project waits behind this one."""
+        return bool(
+            self._select(
+                "WHERE project = ? AND phase = 'queued' AND id > ? LIMIT 1",
+                (build.project, build.id),
+            )
+        )
+
+    def phases(self, build: int) -> list[tuple[Phase, float]]:
+        """The phases of a build, with the time of each."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT phase, at FROM phases WHERE build = ? ORDER BY rowid", (build,)
+            ).fetchall()
+        return [(Phase(row["phase"]), float(row["at"])) for row in rows]
+
+    def serving(self) -> dict[str, Serving]:
+        """What serves, by project."""
+        with self._lock:
+            rows = self._connection.execute("SELECT * FROM serving").fetchall()
+        return {
+            row["project"]: Serving(row["project"], row["build"], row["previous"]) for row in rows
+        }
+
+    def set_serving(self, project: str, build: int, previous: int | None) -> None:
+        """Record which build serves from now on."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO serving VALUES (?, ?, ?) ON CONFLICT (project)"
+                " DO UPDATE SET build = excluded.build, previous = excluded.previous",
+                (project, build, previous),
+            )
+
+    def forget_serving(self, project: str) -> None:
+        """Record that nothing serves a project any more."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM serving WHERE project = ?", (project,))
+
+    def _get(self, build: int) -> Build:
+        found = self._select("WHERE id = ?", (build,))
+        if not found:
+            raise errors.StoreError(f"There is no build {build}", "List them: build-hook builds")
+        return found[0]
+
+    def _select(self, clause: str, values: tuple[object, ...] = ()) -> list[Build]:
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
+                values,
+            ).fetchall()
+        return [_build(row) for row in rows]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def _build(row: sqlite3.Row) -> Build:
+    return Build(
+        id=row["id"],
+        project=row["project"],
+        ref=row["ref"],
+        commit=row["commit_id"],
+        message=row["message"],
+        cause=Cause(row["cause"]),
+        source=row["source"],
+        phase=Phase(row["phase"]),
+        reason=row["reason"],
+        cancel=bool(row["cancel"]),
+        created=row["created"],
+        finished=row["finished"],
+        settings=row["settings"],
+        image=row["image"],
+        container=row["container"],
+    )

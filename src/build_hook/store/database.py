@@ -1,0 +1,108 @@
+"""The database file: opening it and its tables."""
+
+import pathlib
+import sqlite3
+
+from build_hook import errors
+
+# Each entry brings the schema from version N to N + 1 (PRAGMA user_version).
+MIGRATIONS = (
+    """
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY,
+        received REAL NOT NULL,
+        provider TEXT NOT NULL,
+        delivery_id TEXT,
+        event TEXT NOT NULL,
+        remote TEXT,
+        headers TEXT NOT NULL,
+        body BLOB NOT NULL,
+        verdict TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX deliveries_once ON deliveries (provider, delivery_id)
+        WHERE delivery_id IS NOT NULL;
+    CREATE TABLE builds (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        project TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        commit_id TEXT,
+        message TEXT,
+        cause TEXT NOT NULL,
+        delivery INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+        source INTEGER REFERENCES builds (id) ON DELETE SET NULL,
+        phase TEXT NOT NULL DEFAULT 'queued',
+        reason TEXT,
+        cancel INTEGER NOT NULL DEFAULT 0,
+        created REAL NOT NULL,
+        finished REAL,
+        settings TEXT,
+        image TEXT,
+        container TEXT
+    );
+    CREATE INDEX builds_by_project ON builds (project, id);
+    CREATE INDEX builds_open ON builds (phase) WHERE finished IS NULL;
+    CREATE TABLE phases (
+        build INTEGER NOT NULL REFERENCES builds (id) ON DELETE CASCADE,
+        phase TEXT NOT NULL,
+        at REAL NOT NULL
+    );
+    CREATE INDEX phases_by_build ON phases (build);
+    CREATE TABLE serving (
+        project TEXT PRIMARY KEY,
+        build INTEGER NOT NULL REFERENCES builds (id),
+        previous INTEGER REFERENCES builds (id)
+    );
+    """,
+)
+
+
+def connect(path: pathlib.Path) -> sqlite3.Connection:
+    """Open the database, make or migrate its tables.
+
+    The connection is in autocommit mode: transactions are opened in so many words. It may be
+    used from several threads by those who lock.
+
+    Raises:
+        StoreError: if the file is damaged or comes from a newer version.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise errors.StoreError(
+            f"The database {path} cannot be used: {error}",
+            "Restore it from a backup, or move it away: builds start from an empty history, "
+            "containers that run are kept",
+        ) from error
+    path.chmod(0o640)
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: pathlib.Path) -> None:
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)  # another process may have been first
+        if version > len(MIGRATIONS):
+            raise errors.StoreError(
+                f"The database {path} was written by a newer version", "Upgrade build-hook"
+            )
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
