@@ -7,6 +7,7 @@ class BuildHookError(Exception):
     Args:
         message: what was attempted and what happened.
         hint: what to do about it, as an imperative sentence; empty if there is nothing to add.
+
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -83,7 +83,9 @@ class Project(Value):
     """One entry of the registry."""
 
     name: str = pydantic.Field(pattern=NAME)
-    repository: str = pydantic.Field(min_length=1, description="clone URL; the payload's is unused")
+    repository: str = pydantic.Field(
+        min_length=1, description="clone URL; the payload's is unused"
+    )
     ref: str = pydantic.Field(
         default="refs/heads/main", description="branch (short or full) or full tag ref to follow"
     )
@@ -96,7 +98,9 @@ class Project(Value):
     ports: tuple[Port, ...] = ()
     environment: dict[str, str] = pydantic.Field(default_factory=dict)
     command: tuple[str, ...] | None = None
-    volumes: tuple[str, ...] = pydantic.Field(default=(), description="as Compose: SOURCE:TARGET[:ro]")
+    volumes: tuple[str, ...] = pydantic.Field(
+        default=(), description="as Compose: SOURCE:TARGET[:ro]"
+    )
     stop_grace_period: Seconds = pydantic.Field(
         default=10, description="seconds between the stop signal and SIGKILL"
     )
@@ -124,7 +128,13 @@ class Project(Value):
     def _full_ref(cls, ref: str) -> str:
         full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
         bad = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)
-        if bad or ".." in full or full.endswith(("/", ".", ".lock")) or "//" in full or "@{" in full:
+        if (
+            bad
+            or ".." in full
+            or full.endswith(("/", ".", ".lock"))
+            or "//" in full
+            or "@{" in full
+        ):
             raise ValueError("is not a valid git ref name (see git check-ref-format)")
         return full
 

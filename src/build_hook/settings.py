@@ -100,6 +100,7 @@ def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.envi
 
     Raises:
         SettingsError: if a value is wrong or the folder cannot be used.
+
     """
     folder = (state or pathlib.Path(environ.get(f"{PREFIX}STATE", _default_state()))).absolute()
     values: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}
@@ -118,7 +119,10 @@ def explain(error: pydantic.ValidationError, what: str) -> tuple[str, str]:
         f"{fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors()
     )
-    return f"The {what} cannot be used: {faults}", f"Correct the {what}, it is read again by itself"
+    return (
+        f"The {what} cannot be used: {faults}",
+        f"Correct the {what}, it is read again by itself",
+    )
 
 
 def _default_state() -> str:
@@ -133,7 +137,9 @@ def _from_file(path: pathlib.Path) -> dict[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise errors.SettingsError(f"{path} cannot be read: {error}", "Correct the file") from error
+        raise errors.SettingsError(
+            f"{path} cannot be read: {error}", "Correct the file"
+        ) from error
 
 
 def _from(environ: Mapping[str, str]) -> dict[str, object]:

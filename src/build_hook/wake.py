@@ -20,7 +20,7 @@ class Nudge(enum.StrEnum):
 def send(run: pathlib.Path, nudge: Nudge = Nudge.QUEUE) -> None:
     """Wake the worker, if there is one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)  # noqa: FBT003 - the socket's own interface
+        sender.setblocking(False)
         with contextlib.suppress(OSError):  # no worker yet: it will look by itself
             sender.sendto(nudge.encode(), str(_path(run)))
 

@@ -7,7 +7,7 @@ import pathlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from build_hook import errors
 from build_hook.store import database
@@ -160,6 +160,7 @@ class Builds:
 
         Raises:
             StoreError: if there is none of that number.
+
         """
         with self._lock:
             return self._get(build)
@@ -208,6 +209,7 @@ class Builds:
 
         Raises:
             StoreError: if it has ended already, or has taken traffic and cannot be taken back.
+
         """
         with self._transaction() as connection:
             found = self._get(build)
@@ -276,7 +278,7 @@ class Builds:
         return [_build(row) for row in rows]
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
