@@ -1,0 +1,1 @@
+"""The demonstration: a git host, two projects, steady load and five pushes, on real parts."""
