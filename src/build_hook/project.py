@@ -61,7 +61,9 @@ class Health(Value):
     without either a TCP connection must succeed on every published target.
     """
 
-    path: str | None = pydantic.Field(default=None, pattern=r"^/[!-~]*$")
+    path: str | None = pydantic.Field(
+        default=None, pattern=r"^/[!-~]*$", description="path that an HTTP GET must find"
+    )
     port: PortNumber | None = pydantic.Field(
         default=None, description="container port for path; default: the first target"
     )
@@ -82,7 +84,9 @@ class Health(Value):
 class Project(Value):
     """One entry of the registry."""
 
-    name: str = pydantic.Field(pattern=NAME)
+    name: str = pydantic.Field(
+        pattern=NAME, description="what people, containers and addresses call it"
+    )
     repository: str = pydantic.Field(
         min_length=1, description="clone URL; the payload's is unused"
     )
@@ -95,9 +99,15 @@ class Project(Value):
         description="names of the webhook secrets, two during a rotation; the values are files",
     )
     build: Build = Build()
-    ports: tuple[Port, ...] = ()
-    environment: dict[str, str] = pydantic.Field(default_factory=dict)
-    command: tuple[str, ...] | None = None
+    ports: tuple[Port, ...] = pydantic.Field(
+        default=(), description="what the proxy publishes of it"
+    )
+    environment: dict[str, str] = pydantic.Field(
+        default_factory=dict, description="environment of the container"
+    )
+    command: tuple[str, ...] | None = pydantic.Field(
+        default=None, description="replaces the command of the image"
+    )
     volumes: tuple[str, ...] = pydantic.Field(
         default=(), description="as Compose: SOURCE:TARGET[:ro]"
     )
