@@ -20,8 +20,10 @@ from build_hook import errors, project, settings
 class Registry(project.Value):
     """The file's contents."""
 
-    version: Literal[1] = 1
-    projects: tuple[project.Project, ...] = ()
+    version: Literal[1] = pydantic.Field(default=1, description="format of the file")
+    projects: tuple[project.Project, ...] = pydantic.Field(
+        default=(), description="what is built, in the order in which it is listed"
+    )
 
     @pydantic.model_validator(mode="after")
     def _unique(self) -> "Registry":

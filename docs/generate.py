@@ -1,0 +1,136 @@
+"""Writes the files that are made from the code: the registry's JSON Schema and docs/reference.
+
+usage: python docs/generate.py [FOLDER]     only what is below that folder
+"""
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+from build_hook import registry, settings
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+SETTINGS_INTRO = """\
+# Settings
+
+Made from `src/build_hook/settings.py` by `./dev docs`.
+
+A value comes from, strongest first: the environment variable, `settings.toml` in the state
+folder (keys as in the first column), the default. The state folder itself is `--state`, else
+`BUILD_HOOK_STATE`, else `/var/lib/build-hook` for root and `~/.local/state/build-hook` for
+others. Settings are read when a process starts.
+"""
+
+REGISTRY_INTRO = """\
+# The registry file
+
+Made from `src/build_hook/registry.py` and `project.py` by `./dev docs`; the JSON Schema is
+`src/build_hook/registry.schema.json`.
+
+`registry.json` in the state folder lists the projects. `build-hook add` and `remove` write it;
+whoever writes it otherwise writes a temporary file and renames it. A change is picked up
+without a restart. A file that breaks a rule is refused with the reason, and the last good one
+stays in force. A key that is not listed here is refused, since it is most often a typo.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every generated file, by its path in the repository."""
+    schema = registry.schema()
+    return {
+        "src/build_hook/registry.schema.json": json.dumps(schema, indent=2) + "\n",
+        "docs/reference/settings.md": f"{SETTINGS_INTRO}\n{_settings_table()}",
+        "docs/reference/registry.md": f"{REGISTRY_INTRO}\n{_sections(schema)}",
+    }
+
+
+def _settings_table() -> str:
+    schema = settings.Settings.model_json_schema()
+    rows = [
+        (f"`{name}`", f"`{settings.PREFIX}{name.upper()}`", *_facts(field, schema))
+        for name, field in schema["properties"].items()
+        if name != "state"
+    ]
+    return _table(("key", "variable", "value", "default", "meaning"), rows)
+
+
+def _sections(schema: dict[str, Any]) -> str:
+    first = ("Registry", schema)
+    parts = [first, *sorted(schema["$defs"].items(), key=lambda part: part[0] != "Project")]
+    return "\n".join(_section(title, part, schema) for title, part in parts)
+
+
+def _section(title: str, part: dict[str, Any], schema: dict[str, Any]) -> str:
+    required = part.get("required", [])
+    rows = [
+        (f"`{name}`", *_facts(field, schema, required=name in required))
+        for name, field in part["properties"].items()
+    ]
+    words = part["description"].replace("``", "`")
+    return f"## {title}\n\n{words}\n\n{_table(('key', 'value', 'default', 'meaning'), rows)}"
+
+
+def _facts(
+    field: dict[str, Any], schema: dict[str, Any], *, required: bool = False
+) -> tuple[str, str, str]:
+    target = schema.get("$defs", {}).get(field.get("$ref", "").rpartition("/")[2], {})
+    words = field.get("description") or target.get("description", "").partition("\n")[0]
+    if required:
+        default = "required"
+    elif target:
+        default = "as below"
+    else:
+        default = f"`{json.dumps(field.get('default', {}))}`"
+    return _value(field), default, words.replace("``", "`")
+
+
+def _value(field: dict[str, Any]) -> str:
+    """What may stand there, in few words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in field:
+        return " or ".join(_value(choice) for choice in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(f"`{choice}`" for choice in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if field["type"] == "array":
+        most = f", at most {field['maxItems']}" if "maxItems" in field else ""
+        return f"list of {_value(field['items'])}{most}"
+    if field["type"] == "object":
+        return f"map to {_value(field['additionalProperties'])}"
+    return f"{field['type']}{_limits(field)}"
+
+
+def _limits(field: dict[str, Any]) -> str:
+    words = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    limits = [f" {sign} {field[key]:g}" for key, sign in words.items() if key in field]
+    pattern = f" like `{field['pattern']}`" if "pattern" in field else ""
+    return ",".join(limits) + pattern
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return "".join(_row(cells) for cells in (header, tuple("---" for _ in header), *rows))
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def main() -> None:
+    """Write what differs."""
+    below = sys.argv[1] if len(sys.argv) > 1 else ""
+    for name, text in pages().items():
+        path = ROOT / name
+        if not name.startswith(below) or (path.exists() and path.read_text("utf-8") == text):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    main()

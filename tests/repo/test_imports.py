@@ -1,0 +1,67 @@
+"""Imports point one way, and each process carries only what it needs."""
+
+import pytest
+
+from tests.repo import source
+
+# Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
+# a package its own files may use each other. A room that is new gets its place here.
+LAYERS = (
+    "errors push labels",
+    "settings project process buildlog",
+    "registry store",
+)
+ROW = {room: row for row, rooms in enumerate(LAYERS) for room in rooms.split()}
+
+WEB = ("app", "hooks", "inbox", "web")
+NOT_IN_WEB = {"docker", "rich", "jinja2"}
+
+
+def room(module: str) -> str:
+    """The file or folder below build_hook that a module belongs to; "" for the package."""
+    return module.removeprefix("build_hook").removeprefix(".").partition(".")[0]
+
+
+def test_every_room_has_its_row():
+    rooms = {room(module) for module in source.modules()} - {"", "__main__"}
+
+    assert rooms == set(ROW)
+
+
+@pytest.mark.parametrize("module", sorted(source.modules()))
+def test_imports_point_down(module: str):
+    here = room(module)
+    if here in ("", "__main__"):
+        return
+    others = {room(name) for name in source.imports(module) if name in source.modules()}
+
+    assert {other for other in others - {"", here} if ROW[other] >= ROW[here]} == set()
+
+
+def test_no_module_needs_itself():
+    circles = {
+        module
+        for module in source.modules()
+        if any(
+            module in source.reachable(name) and name != module
+            for name in source.imports(module)
+            if name in source.modules() and not module.startswith(name)
+        )
+    }
+
+    assert circles == set()
+
+
+@pytest.mark.parametrize("module", sorted(source.modules()))
+def test_the_product_knows_nothing_of_juju(module: str):
+    tops = {name.partition(".")[0] for name in source.imports(module)}
+
+    assert not tops & {"ops", "charm", "charms", "config", "state", "service"}
+
+
+@pytest.mark.parametrize("start", WEB)
+def test_web_stays_small(start: str):
+    tops = {name.partition(".")[0] for name in source.reachable(f"build_hook.{start}")}
+
+    assert "build_hook" in tops
+    assert not tops & NOT_IN_WEB
