@@ -1,0 +1,73 @@
+"""From a judgement to what is stored, queued and said."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from build_hook import inbox, judge
+from build_hook.store import builds, deliveries
+
+# Headers that are secrets themselves, where others carry a signature only.
+SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-token"}
+)
+
+
+def row(
+    verdict: judge.Judgement,
+    headers: Mapping[str, str],
+    raw: bytes,
+    *,
+    remote: str,
+    now: float,
+) -> deliveries.Delivery:
+    """The row of the inbox."""
+    event = verdict.event
+    assert event is not None  # noqa: S101 - what was not read is refused
+    return deliveries.Delivery(
+        received=now,
+        provider=event.provider,
+        delivery_id=event.delivery_id,
+        event=event.event,
+        remote=remote,
+        headers=json.dumps(
+            {name: "***" if name in SECRET_HEADERS else headers[name] for name in headers}
+        ),
+        body=raw,
+        verdict=json.dumps(
+            {
+                "verified": verdict.verified,
+                "secret": verdict.secret,
+                "matches": [
+                    {"project": m.project, "action": m.action, "reason": m.reason}
+                    for m in verdict.matches
+                ],
+            }
+        ),
+    )
+
+
+def requests(verdict: judge.Judgement) -> Iterator[builds.Request]:
+    """The builds that a judgement asks for."""
+    for match in verdict.matches:
+        if match.action == "build" and match.change is not None:
+            yield builds.Request(
+                match.project,
+                match.change.ref,
+                builds.Cause.PUSH,
+                commit=match.change.after,
+                message=match.change.head_message,
+            )
+
+
+def why_ignored(verdict: judge.Judgement, receipt: inbox.Receipt) -> str | None:
+    """Why nothing new was started; None if something was."""
+    if receipt.again:
+        return "already received: a delivery with this id is here, its builds are listed"
+    if receipt.builds:
+        return None
+    reasons = dict.fromkeys(f"{match.project}: {match.reason}" for match in verdict.matches)
+    if reasons:
+        return "; ".join(reasons)
+    event = verdict.event
+    assert event is not None  # noqa: S101 - what was not read is refused
+    return f"no project follows this {event.kind}"

@@ -1,0 +1,151 @@
+"""``POST /`` and ``POST /hooks/{project}``: a delivery, verified, stored, answered."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import falcon.asgi
+
+from build_hook import answers, body, catalogue, delivery, inbox, judge, links, listing, web_log
+from build_hook.store import builds, deliveries
+
+RETRY_SECONDS = 5
+
+
+class Store(Protocol):
+    """Where accepted deliveries go."""
+
+    async def put(
+        self, delivery: deliveries.Delivery, requests: tuple[builds.Request, ...]
+    ) -> inbox.Receipt:
+        """Store and queue; returns when both are on disk."""
+        ...
+
+
+class Hooks:
+    """Takes deliveries of every git host."""
+
+    def __init__(
+        self,
+        projects: catalogue.Catalogue,
+        secret: Callable[[str], bytes | None],
+        store: Store,
+        link: links.Links,
+    ) -> None:
+        self._projects = projects
+        self._secret = secret
+        self._store = store
+        self._link = link
+        # Large bodies are loaded and parsed one at a time: this bounds the memory.
+        self._large = asyncio.Semaphore(1)
+
+    async def on_get(
+        self, request: falcon.asgi.Request, response: falcon.asgi.Response, project: str = ""
+    ) -> None:
+        """Tell that hooked's way of starting a build is closed."""
+        response.set_header("Allow", "POST")
+        raise answers.RefusedError(
+            405,
+            "GET does not start a build: anybody could send it",
+            "Let the git host POST its signed delivery here, or run on the server: "
+            "build-hook deploy PROJECT",
+        )
+
+    async def on_post(
+        self, request: falcon.asgi.Request, response: falcon.asgi.Response, project: str = ""
+    ) -> None:
+        """Take a delivery."""
+        whole: body.Body = request.scope[body.SCOPE_KEY]
+        if whole.is_large:
+            async with self._large:
+                raw = await asyncio.to_thread(whole.load)
+                verdict = await asyncio.to_thread(self._judge, request, raw, project)
+                receipt = await self._accept(request, raw, verdict)
+        else:
+            raw = whole.load()
+            verdict = self._judge(request, raw, project)
+            receipt = await self._accept(request, raw, verdict)
+        self._answer(request, response, verdict, receipt)
+
+    def _judge(self, request: falcon.asgi.Request, raw: bytes, project: str) -> judge.Judgement:
+        return judge.judge(
+            headers(request),
+            raw,
+            self._projects.index,
+            self._secret,
+            only=project or None,
+            now=time.time(),
+        )
+
+    async def _accept(
+        self, request: falcon.asgi.Request, raw: bytes, verdict: judge.Judgement
+    ) -> inbox.Receipt:
+        if verdict.refusal is not None:
+            refusal = verdict.refusal
+            raise answers.RefusedError(refusal.status, refusal.message, refusal.hint)
+        try:
+            row = delivery.row(
+                verdict,
+                headers(request),
+                raw,
+                remote=request.remote_addr,
+                now=time.time(),
+            )
+            return await self._store.put(row, tuple(delivery.requests(verdict)))
+        except inbox.UnavailableError as error:
+            raise answers.RefusedError(
+                503, error.message, error.hint, retry_after=RETRY_SECONDS
+            ) from error
+        except inbox.BadDeliveryError as error:
+            raise answers.RefusedError(422, error.message, error.hint) from error
+
+    def _answer(
+        self,
+        request: falcon.asgi.Request,
+        response: falcon.asgi.Response,
+        verdict: judge.Judgement,
+        receipt: inbox.Receipt,
+    ) -> None:
+        ignored = delivery.why_ignored(verdict, receipt)
+        value: dict[str, Any] = {
+            "success": True,
+            "hooks": self._matched(verdict),
+            "builds": [
+                {
+                    "id": queued.id,
+                    "project": queued.project,
+                    "commit": queued.commit,
+                    "url": self._link.build(request, queued.id),
+                }
+                for queued in receipt.builds
+            ],
+        }
+        if ignored is not None:
+            value["ignored"] = ignored
+        response.status = 202 if ignored is None else 200
+        response.data = answers.encode(value)
+        web_log.write(
+            "delivery",
+            status=response.status,
+            remote=request.remote_addr,
+            provider=verdict.event.provider,
+            delivery=receipt.delivery,
+            repository=verdict.event.repository,
+            builds=",".join(str(queued.id) for queued in receipt.builds) or None,
+            ignored=ignored,
+        )
+
+    def _matched(self, verdict: judge.Judgement) -> list[dict[str, Any]]:
+        names = dict.fromkeys(match.project for match in verdict.matches)
+        found = (self._projects.registry.find(name) for name in names)
+        return [listing.hook(project) for project in found if project is not None]
+
+
+def headers(request: falcon.asgi.Request) -> dict[str, str]:
+    """All headers by lower-case name; one that came twice is joined, and fits no signature."""
+    found: dict[str, str] = {}
+    for name, value in request.scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]},{text}" if key in found else text
+    return found

@@ -1,0 +1,69 @@
+# pyright: basic, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false
+"""Gunicorn's asgi worker, with the two bounds that it lacks.
+
+It neither cuts a client that never finishes its first headers, nor refuses connections above
+``worker_connections``.
+"""
+
+import asyncio
+
+from gunicorn import glogging
+from gunicorn.asgi import protocol
+from gunicorn.workers import gasgi
+
+# Seconds for the first request's headers; later ones are bounded by keepalive.
+HEADER_SECONDS = 10.0
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 87\r\n\r\n"
+    b'{"success":false,"error":"Too many connections are open","hint":"Send it again later"}\n'
+)
+
+
+class BoundedProtocol(protocol.ASGIProtocol):
+    """One connection, cut when its first headers take too long."""
+
+    _header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport):
+        """Take a connection, or refuse one too many."""
+        super().connection_made(transport)
+        if self.worker.nr_conns > self.worker.worker_connections:
+            self._safe_write(_BUSY)
+            self._close_transport()
+            return
+        self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._headers_late)
+
+    def connection_lost(self, exc):
+        """Forget the connection."""
+        self._stop_header_timer()
+        super().connection_lost(exc)
+
+    def _on_headers_complete(self):
+        self._stop_header_timer()
+        return super()._on_headers_complete()
+
+    def _headers_late(self):
+        self._send_error_response(408, "The headers came too slowly")
+        self._close_transport()
+
+    def _stop_header_timer(self):
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+class WebWorker(gasgi.ASGIWorker):
+    """Serves with bounded connections."""
+
+    async def _serve(self):
+        gasgi.ASGIProtocol = BoundedProtocol  # the worker offers no other way
+        await super()._serve()
+
+
+class Logger(glogging.Logger):
+    """Gunicorn's own lines, as key=value on one line each."""
+
+    error_fmt = "at=%(asctime)s event=gunicorn level=%(levelname)s text=%(message)r"
+    datefmt = "%Y-%m-%dT%H:%M:%S%z"
