@@ -10,6 +10,22 @@ import pydantic
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 SECRET_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"  # noqa: S105 - a pattern for file names
 PortNumber = Annotated[int, pydantic.Field(ge=1, le=65535)]
+Provider = Literal[
+    "github",
+    "gitlab",
+    "gitea",
+    "forgejo",
+    "gogs",
+    "bitbucket-cloud",
+    "bitbucket-dc",
+    "bitbucket-legacy-post",
+    "azure-devops",
+    "standard-webhooks",
+    "dockerhub",
+    "harbor",
+    "registry",
+    "generic",
+]
 Seconds = Annotated[float, pydantic.Field(ge=0, le=86_400)]
 
 
@@ -97,6 +113,32 @@ class Project(Value):
         default=(),
         max_length=2,
         description="names of the webhook secrets, two during a rotation; the values are files",
+    )
+    allow_unsigned: bool = pydantic.Field(
+        default=False,
+        description="accept deliveries without proof of who sent them, when there is no secret: "
+        "whoever reaches the port can start a build",
+    )
+    allow_sha1: bool = pydantic.Field(
+        default=False, description="accept SHA1 signatures, for hosts that have nothing else"
+    )
+    provider: Provider | None = pydantic.Field(
+        default=None, description="the git host's kind; deliveries of another kind are refused"
+    )
+    tags: Annotated[str, pydantic.Field(min_length=1, max_length=255)] | None = pydantic.Field(
+        default=None,
+        description="follow the tags of this pattern in place of ref; * and ? stop at /, ** "
+        "does not",
+    )
+    skip_words: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
+        default=("[skip ci]", "[ci skip]", "[skip deploy]"),
+        description="a head commit whose message has one of these is not built",
+    )
+    after_ci: bool = pydantic.Field(
+        default=False, description="build once CI has succeeded for the commit, not on the push"
+    )
+    paths: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
+        default=(), description="build only if a file of one of these patterns has changed"
     )
     build: Build = Build()
     ports: tuple[Port, ...] = pydantic.Field(

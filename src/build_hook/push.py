@@ -2,6 +2,11 @@
 
 import dataclasses
 import enum
+import re
+
+_BRANCH, _TAG = "refs/heads/", "refs/tags/"
+# git check-ref-format, for a full ref
+_NOT_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(?:/|$)|[/.]$")
 
 
 class Kind(enum.StrEnum):
@@ -90,3 +95,22 @@ class Event:
     check: Check | None = None
     images: tuple[ImagePush, ...] = ()
     renamed_from: str | None = None
+
+
+def is_null(commit: str | None) -> bool:
+    """Whether an id is all zeros, which stands for no commit, in SHA-1 and SHA-256 alike."""
+    return commit is not None and not commit.strip("0")
+
+
+def is_ref(ref: str) -> bool:
+    """Whether git would take it as the full name of a ref."""
+    return ref.startswith("refs/") and ref.count("/") > 1 and not _NOT_A_REF.search(ref)
+
+
+def split_ref(ref: str) -> tuple[RefType, str]:
+    """What a full ref names, and its short name."""
+    if ref.startswith(_BRANCH):
+        return RefType.BRANCH, ref.removeprefix(_BRANCH)
+    if ref.startswith(_TAG):
+        return RefType.TAG, ref.removeprefix(_TAG)
+    return RefType.OTHER, ref

@@ -1,0 +1,195 @@
+"""The verdict on one delivery: what it says, who sent it, which projects it moves.
+
+No HTTP and no database here: headers and bytes in, a Judgement out.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from build_hook import decision, errors, forges, matching, project, push, signatures
+
+Match = decision.Match
+SecretValues = Callable[[str], bytes | None]
+Status = Literal[400, 401, 404, 415, 422]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a delivery is turned away, as an HTTP status and words for the git host's own page."""
+
+    status: int
+    message: str
+    hint: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """A delivery, judged.
+
+    ``verified`` is None where no secret is known; ``secret`` is the name of the one that
+    matched. ``note`` says why there are no matches where that is no fault.
+    """
+
+    event: push.Event | None = None
+    verified: bool | None = None
+    secret: str | None = None
+    matches: tuple[Match, ...] = ()
+    refusal: Refusal | None = None
+    note: str = ""
+
+
+class _RefusedError(errors.BuildHookError):
+    def __init__(self, status: Status, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+def judge(
+    headers: forges.Headers,
+    body: bytes,
+    index: matching.Index,
+    secret_values: SecretValues,
+    *,
+    only: str | None = None,
+    now: float,
+) -> Judgement:
+    """Judge a delivery; ``only`` names the project it was addressed to.
+
+    Header names are lower-case. A delivery to one project is verified before its body is
+    parsed; one to all is parsed first, since its body says whose secrets to verify with.
+    """
+    try:
+        if only is not None:
+            return _addressed(headers, body, index, secret_values, only, now)
+        return _open(headers, body, index, secret_values, now)
+    except (forges.UnreadableError, _RefusedError) as error:
+        return Judgement(refusal=Refusal(error.status, error.message, error.hint))
+
+
+def known_secrets(
+    entry: project.Project, secret_values: SecretValues
+) -> tuple[signatures.Secret, ...]:
+    """The secrets of a project that have a value."""
+    values = ((name, secret_values(name)) for name in entry.secrets)
+    return tuple(
+        signatures.Secret(name, value, entry.allow_sha1) for name, value in values if value
+    )
+
+
+def _addressed(
+    headers: forges.Headers,
+    body: bytes,
+    index: matching.Index,
+    secret_values: SecretValues,
+    only: str,
+    now: float,
+) -> Judgement:
+    entry = index.find(only)
+    if entry is None:
+        raise _RefusedError(
+            404, "No project has this name", "See build-hook projects, or register it first"
+        )
+    forge = _forge(entry, headers)
+    proof = _prove(entry, forge, headers, body, secret_values, now)
+    if not _accepts(entry, proof) and not forge.never_signs(headers):
+        raise _unproven([(entry, proof)])
+    event = forge.read(headers, forges.decode(headers, body))
+    if event.kind is push.Kind.PING:
+        return Judgement(event, proof.verified, proof.secret, note="ping")
+    if not _accepts(entry, proof):
+        raise _unproven([(entry, proof)])
+    return Judgement(event, proof.verified, proof.secret, decision.decide(entry, event))
+
+
+def _open(
+    headers: forges.Headers,
+    body: bytes,
+    index: matching.Index,
+    secret_values: SecretValues,
+    now: float,
+) -> Judgement:
+    event = forges.detect(headers).read(headers, forges.decode(headers, body))
+    candidates = index.candidates(event)
+    if not candidates:
+        return _nobody(event)
+    proofs = [
+        (entry, _prove(entry, _forge(entry, headers), headers, body, secret_values, now))
+        for entry in candidates
+        if _is_host(entry, headers)
+    ]
+    accepted = [(entry, proof) for entry, proof in proofs if _accepts(entry, proof)]
+    if not accepted:
+        if forges.detect(headers).never_signs(headers):
+            return Judgement(event, False, note="ping")
+        _forge(candidates[0], headers)
+        raise _unproven(proofs)
+    best = max((proof for _, proof in accepted), key=lambda proof: proof.verified is True)
+    if event.kind is push.Kind.PING:
+        return Judgement(event, best.verified, best.secret, note="ping")
+    moved = tuple(match for entry, _ in accepted for match in decision.decide(entry, event))
+    return Judgement(event, best.verified, best.secret, moved)
+
+
+def _nobody(event: push.Event) -> Judgement:
+    """What an event gets that no project is about; senders that insist get no error."""
+    if event.kind is push.Kind.PING:
+        return Judgement(event, note="ping")
+    if event.kind is push.Kind.IMAGE_PUSH:
+        return Judgement(event, note="no project follows this image")
+    raise _RefusedError(
+        404,
+        "No project has this repository",
+        "Register it with build-hook add, or correct the project's repository URL; "
+        "a delivery to /hooks/PROJECT is matched without the host's name",
+    )
+
+
+def _is_host(entry: project.Project, headers: forges.Headers) -> bool:
+    """Whether the headers may come from the kind of host that the project names."""
+    return entry.provider is None or forges.detect(headers).name in (entry.provider, "generic")
+
+
+def _forge(entry: project.Project, headers: forges.Headers) -> forges.Forge:
+    if not _is_host(entry, headers):
+        raise _RefusedError(
+            401,
+            f"The delivery comes from {forges.detect(headers).name}, "
+            f"project {entry.name} takes those of {entry.provider}",
+            "Correct the project's provider, or remove it",
+        )
+    return forges.by_name(entry.provider) if entry.provider else forges.detect(headers)
+
+
+def _prove(
+    entry: project.Project,
+    forge: forges.Forge,
+    headers: forges.Headers,
+    body: bytes,
+    secret_values: SecretValues,
+    now: float,
+) -> signatures.Proof:
+    secrets = known_secrets(entry, secret_values)
+    if entry.secrets and not secrets:
+        return signatures.Proof(False, None, f"secret {entry.secrets[0]} has no value here")
+    return forge.prove(headers, body, secrets, now)
+
+
+def _accepts(entry: project.Project, proof: signatures.Proof) -> bool:
+    return proof.verified is True or (proof.verified is None and entry.allow_unsigned)
+
+
+def _unproven(proofs: Iterable[tuple[project.Project, signatures.Proof]]) -> _RefusedError:
+    entry, proof = next(iter(proofs))
+    if proof.verified is None:
+        return _RefusedError(
+            401,
+            f"Project {entry.name} has no secret, so nobody can prove who sent this",
+            "Give the project a secret and set the same on the git host, or say "
+            "allow_unsigned in the registry",
+        )
+    return _RefusedError(
+        401,
+        f"Nothing proves that this is meant for project {entry.name}: {proof.reason}",
+        "Set the webhook's secret on the git host to the project's, then redeliver",
+    )
