@@ -83,6 +83,28 @@ def send(url: str, raw: bytes, secret: bytes) -> tuple[int, bytes]:
         connection.close()
 
 
+class Webhook:
+    """The webhook of every repository of a git host, each with its secret."""
+
+    def __init__(self, secrets: dict[str, bytes]) -> None:
+        self.secrets = secrets
+        self.origin = ""
+        self.target = ""
+        self.problem: str | None = None
+
+    def fire(self, moved: gitserver.Moved) -> None:
+        """Deliver a push; what went wrong is kept, as on a git host's page of deliveries."""
+        name = moved.repository.stem
+        raw = body(moved, self.origin)
+        try:
+            status, answer = send(f"{self.target}/hooks/{name}", raw, self.secrets[name])
+        except OSError as error:
+            self.problem = f"could not be delivered: {error}"
+            return
+        if status != http.HTTPStatus.ACCEPTED:
+            self.problem = f"was answered {status}: {answer.decode(errors='replace').strip()}"
+
+
 def _commits(moved: gitserver.Moved, url: str) -> list[dict[str, Any]]:
     listing = git.run(
         "log", "-z", "--reverse", "--max-count=20", f"--format={_FIELDS}", moved.commits,

@@ -1,0 +1,157 @@
+"""All that the demo needs around it, set up in order and taken down whatever happens."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+
+from build_hook import engine, errors, images, labels, project, registry, secret_files, settings
+from build_hook.demo import baseimage, delivery, git, gitserver, product, workcopy
+from build_hook.store import builds
+
+PORTS = {"web": ("http", 8000), "echo": ("tcp", 7000)}
+SUFFIX_ROOM = 40  # what a temporary folder's name and "state" take
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stage:
+    """The running parts."""
+
+    product: product.Product
+    builds: builds.Builds
+    webhook: delivery.Webhook
+    copies: dict[str, workcopy.WorkCopy]
+    urls: dict[str, str]
+    instance: str
+
+
+@contextlib.contextmanager
+def set_up(step: Callable[[str], None]) -> Generator[Stage]:
+    """Bring everything up to a product that runs and knows two empty repositories.
+
+    Raises:
+        BuildHookError: if something is missing on this machine.
+
+    """
+    with contextlib.ExitStack() as stack:
+        step("Looking at this machine")
+        check_machine()
+        folder = stack.enter_context(_folder())
+        config = _settings(folder / "state")
+        docker = engine.Engine(config.docker_host, config.instance)
+        docker.ping()
+        stack.callback(remove_objects, docker)
+        step("Building the base image from scratch")
+        base = baseimage.build(docker, _made(folder / "base"))
+        step("Starting a git server")
+        webhook = delivery.Webhook({name: secrets.token_hex(32).encode() for name in PORTS})
+        host = stack.enter_context(gitserver.GitServer(_made(folder / "git"), webhook.fire))
+        webhook.origin = host.address
+        repositories = {name: host.create(name) for name in PORTS}
+        urls = _register(config, webhook.secrets, repositories, base)
+        step("Starting build-hook serve")
+        served = stack.enter_context(product.Product(config, folder / "serve.log"))
+        served.wait_until_ready()
+        webhook.target = served.url
+        store = stack.enter_context(contextlib.closing(builds.Builds(config.database)))
+        copies = {
+            name: workcopy.WorkCopy(folder / name, url, host.authorization)
+            for name, url in repositories.items()
+        }
+        yield Stage(served, store, webhook, copies, urls, config.instance)
+        step("Clearing up")
+
+
+def check_machine() -> None:
+    """Look for the programs that are needed.
+
+    Raises:
+        BuildHookError: for the first that is missing, with how to get it.
+
+    """
+    if shutil.which("haproxy") is None:
+        raise errors.ProxyError("haproxy is not installed", "Install it: apt-get install haproxy")
+    git.path()
+    baseimage.busybox()
+    images.client()
+
+
+def remove_objects(docker: engine.Engine) -> None:
+    """Remove the containers, networks and images of this instance, and of no other."""
+    with docker.speaking("clear up"):
+        for container in docker.api.containers(all=True, filters=docker.ours()):
+            docker.api.remove_container(container["Id"], force=True, v=True)
+        for network in docker.api.networks(filters=docker.ours()):
+            docker.api.remove_network(network["Id"])
+        for label in (labels.INSTANCE, baseimage.LABEL):
+            mine = {"label": f"{label}={docker.instance}"}
+            for image in docker.api.images(filters=mine):
+                docker.api.remove_image(image["Id"], force=True)
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[pathlib.Path]:
+    """A folder in a place short enough for the sockets below it, gone afterwards."""
+    usual = tempfile.gettempdir()
+    short = len(usual) + SUFFIX_ROOM < settings.LONGEST_STATE_PATH
+    with tempfile.TemporaryDirectory(
+        prefix="build-hook-demo-",
+        dir=usual if short else "/tmp",  # noqa: S108 - a folder of its own is made below it
+        ignore_cleanup_errors=True,
+    ) as name:
+        yield pathlib.Path(name)
+
+
+def _settings(state: pathlib.Path) -> settings.Settings:
+    chosen = {
+        "LISTEN": "127.0.0.1",
+        "PORT": str(product.free_port()),
+        "PUBLISH_ADDRESS": "127.0.0.1",
+    }
+    given = {f"{settings.PREFIX}{name}": value for name, value in chosen.items()}
+    engine_host = f"{settings.PREFIX}DOCKER_HOST"
+    if engine_host in os.environ:
+        given[engine_host] = os.environ[engine_host]
+    return settings.load(state, given)
+
+
+def _register(
+    config: settings.Settings, keys: dict[str, bytes], repositories: dict[str, str], base: str
+) -> dict[str, str]:
+    """Write the secrets and the registry; where each project will answer."""
+    for name, key in keys.items():
+        secret_files.create(config.secrets, name, key)
+    projects = tuple(_project(name, url, base) for name, url in repositories.items())
+    registry.save(config.registry, registry.Registry(projects=projects))
+    return {
+        p.name: f"{port.app_protocol}://127.0.0.1:{port.published}"
+        for p in projects
+        for port in p.ports
+    }
+
+
+def _project(name: str, repository: str, base: str) -> project.Project:
+    protocol, target = PORTS[name]
+    return project.Project.model_validate(
+        {
+            "name": name,
+            "repository": repository,
+            "secrets": (name,),
+            "build": {"args": {"BASE": base}},
+            "ports": ({"target": target, "published": product.free_port(),
+                       "app_protocol": protocol},),
+            "health": {"path": "/"} if protocol == "http" else {},
+            "stop_grace_period": 2,
+            "drain": 4,
+            "watch": 1,
+        }
+    )  # fmt: skip
+
+
+def _made(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir()
+    return folder
