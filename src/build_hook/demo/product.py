@@ -29,7 +29,7 @@ class Product:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "build_hook", "--state", state, "serve"],
-                env=_environment(self._config),
+                env=environment(self._config),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -93,7 +93,7 @@ def free_port() -> int:
             return port
 
 
-def _environment(config: settings.Settings) -> dict[str, str]:
+def environment(config: settings.Settings) -> dict[str, str]:
     """The user's environment, without settings of another instance and past any proxy."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(settings.PREFIX)}
     given = {

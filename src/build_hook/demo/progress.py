@@ -37,7 +37,7 @@ class Progress:
             return
         with rich.live.Live(
             console=self._console,
-            get_renderable=self._render,
+            get_renderable=self.render,
             refresh_per_second=8,
             transient=True,
         ):
@@ -66,6 +66,15 @@ class Progress:
         """The last push has come to its end."""
         self._rows[-1].done = push
 
+    def render(self) -> rich.console.Group:
+        """What stands on the terminal now."""
+        table = report.new_table()
+        for row in self._rows:
+            outcome = row.done.outcome if row.done else f"{row.phase}…"
+            table.add_row(*report.row(row.project, row.commit, outcome, row.done))
+        status = rich.text.Text(f"{self._step}{self._so_far()}", style="bold")
+        return rich.console.Group(table, status) if self._rows else rich.console.Group(status)
+
     def _line(self, text: str) -> None:
         if not self._console.is_terminal:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -75,11 +84,3 @@ class Progress:
             return ""
         seen = self._load.window()
         return f" · {seen.requests} requests, {seen.failed} failed"
-
-    def _render(self) -> rich.console.Group:
-        table = report.new_table()
-        for row in self._rows:
-            outcome = row.done.outcome if row.done else f"{row.phase}…"
-            table.add_row(*report.row(row.project, row.commit, outcome, row.done))
-        status = rich.text.Text(f"{self._step}{self._so_far()}", style="bold")
-        return rich.console.Group(table, status) if self._rows else rich.console.Group(status)

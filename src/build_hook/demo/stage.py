@@ -41,7 +41,7 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
         step("Looking at this machine")
         check_machine()
         folder = stack.enter_context(_folder())
-        config = _settings(folder / "state")
+        config = settings_for(folder / "state")
         docker = engine.Engine(config.docker_host, config.instance)
         docker.ping()
         stack.callback(remove_objects, docker)
@@ -52,7 +52,7 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
         host = stack.enter_context(gitserver.GitServer(_made(folder / "git"), webhook.fire))
         webhook.origin = host.address
         repositories = {name: host.create(name) for name in PORTS}
-        urls = _register(config, webhook.secrets, repositories, base)
+        urls = register(config, webhook.secrets, repositories, base)
         step("Starting build-hook serve")
         served = stack.enter_context(product.Product(config, folder / "serve.log"))
         served.wait_until_ready()
@@ -93,20 +93,8 @@ def remove_objects(docker: engine.Engine) -> None:
                 docker.api.remove_image(image["Id"], force=True)
 
 
-@contextlib.contextmanager
-def _folder() -> Generator[pathlib.Path]:
-    """A folder in a place short enough for the sockets below it, gone afterwards."""
-    usual = tempfile.gettempdir()
-    short = len(usual) + SUFFIX_ROOM < settings.LONGEST_STATE_PATH
-    with tempfile.TemporaryDirectory(
-        prefix="build-hook-demo-",
-        dir=usual if short else "/tmp",  # noqa: S108 - a folder of its own is made below it
-        ignore_cleanup_errors=True,
-    ) as name:
-        yield pathlib.Path(name)
-
-
-def _settings(state: pathlib.Path) -> settings.Settings:
+def settings_for(state: pathlib.Path) -> settings.Settings:
+    """Settings of an instance that nobody outside this machine reaches."""
     chosen = {
         "LISTEN": "127.0.0.1",
         "PORT": str(product.free_port()),
@@ -119,7 +107,7 @@ def _settings(state: pathlib.Path) -> settings.Settings:
     return settings.load(state, given)
 
 
-def _register(
+def register(
     config: settings.Settings, keys: dict[str, bytes], repositories: dict[str, str], base: str
 ) -> dict[str, str]:
     """Write the secrets and the registry; where each project will answer."""
@@ -132,6 +120,19 @@ def _register(
         for p in projects
         for port in p.ports
     }
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[pathlib.Path]:
+    """A folder in a place short enough for the sockets below it, gone afterwards."""
+    usual = tempfile.gettempdir()
+    short = len(usual) + SUFFIX_ROOM < settings.LONGEST_STATE_PATH
+    with tempfile.TemporaryDirectory(
+        prefix="build-hook-demo-",
+        dir=usual if short else "/tmp",  # noqa: S108 - a folder of its own is made below it
+        ignore_cleanup_errors=True,
+    ) as name:
+        yield pathlib.Path(name)
 
 
 def _project(name: str, repository: str, base: str) -> project.Project:
