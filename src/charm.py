@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""The docker-build-hook charm: what Juju says becomes what the build hook does.
+
+Every event ends in one reconcile: gather, compute, write what differs, restart what must be.
+"""
+
+import functools
+
+import ops
+from charms.docker_build_hook.v0 import dockerfile
+
+import config
+import operations
+import outcomes
+import reports
+import service
+import state
+import webhooks
+from build_hook import __version__, errors
+
+
+class DockerBuildHookCharm(ops.CharmBase):
+    """Builds and serves the related projects on the machine of its principal."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self.projects = dockerfile.ProjectRequirer(self, "project")
+        self.secrets = webhooks.WebhookSecrets(self, self.projects)
+        self.operations = operations.Operations(self)
+        framework.observe(self.on.install, self._on_install)
+        framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
+        framework.observe(self.on.remove, self._on_remove)
+        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
+        for event in self._changes():
+            framework.observe(event, self._on_change)
+
+    @functools.cached_property
+    def options(self) -> config.Config:
+        """The config.
+
+        Raises:
+            SettingsError: naming the option and how to set it.
+
+        """
+        return config.load(self)
+
+    def reconcile(self, *, refreshed: bool = False) -> None:
+        """Bring the machine and the relations into the state that Juju describes."""
+        try:
+            wanted = self.options
+        except errors.SettingsError:
+            return  # collect-status says which option it is; nothing that runs is changed
+        self.secrets.ensure(self.projects.requests())
+        service.ensure_state(wanted)
+        desired = self._desired()
+        service.ensure_secrets(wanted.product.secrets, desired.secrets)
+        service.ensure_registry(wanted.product, desired.registry)
+        service.ensure_units(wanted, refreshed=refreshed)
+        self.unit.set_ports(*desired.ports)
+        self.unit.set_workload_version(__version__)
+        self._publish(desired)
+
+    def webhook_url(self, name: str) -> str:
+        """Where a git host sends the deliveries of a project."""
+        options = self.options.product
+        base = options.public_url or f"http://{self._address()}:{options.port}"
+        return f"{base.rstrip('/')}/hooks/{name}"
+
+    def _on_install(self, _: ops.InstallEvent) -> None:
+        service.install()
+
+    def _on_upgrade_charm(self, _: ops.UpgradeCharmEvent) -> None:
+        service.install()
+        self.reconcile(refreshed=True)
+
+    def _on_change(self, _: ops.EventBase) -> None:
+        self.reconcile()
+
+    def _on_remove(self, _: ops.RemoveEvent) -> None:
+        service.remove(keep_data=bool(self.config["keep-data"]))
+
+    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        try:
+            desired = self._desired()
+        except errors.SettingsError as error:
+            event.add_status(ops.BlockedStatus(str(error)))
+            return
+        if not service.has_docker():
+            event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
+        for unit in service.stopped():
+            event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
+        requests, planned = self.projects.requests(), self.app.planned_units()
+        for status in reports.statuses(desired, requests, self._fates(), planned):
+            event.add_status(status)
+
+    def _changes(self) -> list[ops.BoundEvent]:
+        on = self.on
+        events = [on.start, on.config_changed, on.leader_elected, on.secret_changed]
+        for endpoint in (on["docker-host"], on["project"], on["api"], on["peers"]):
+            events += [endpoint.relation_created, endpoint.relation_joined]
+            events += [endpoint.relation_changed, endpoint.relation_departed]
+            events += [endpoint.relation_broken]
+        return [*events, on.update_status]
+
+    def _desired(self) -> state.Desired:
+        requests = self.projects.requests()
+        known = {r.app: secret for r in requests if (secret := self.secrets.get(r.app))}
+        present = service.present_registry(self.options.product)
+        return state.desired(self.options, requests, known, present)
+
+    def _publish(self, desired: state.Desired) -> None:
+        fates = self._fates()
+        for request in self.projects.requests():
+            name = state.name_of(request)
+            url, fate = self.webhook_url(name), fates.get(name)
+            report = reports.report(self.unit.name, request, desired, url, fate)
+            self.projects.publish_report(request.relation_id, report)
+        for relation in self.model.relations["api"]:
+            address = {"hostname": self._address(), "port": str(desired.config.product.port)}
+            relation.data[self.unit].update(address)
+
+    def _fates(self) -> dict[str, outcomes.Fate]:
+        return self._all_fates if service.present_registry(self.options.product).projects else {}
+
+    @functools.cached_property
+    def _all_fates(self) -> dict[str, outcomes.Fate]:
+        return outcomes.of_all(self.options.product)
+
+    def _address(self) -> str:
+        binding = self.model.get_binding("api")
+        address = binding.network.ingress_address if binding else None
+        return f"[{address}]" if ":" in str(address) else str(address)
+
+
+if __name__ == "__main__":  # pragma: no cover
+    ops.main(DockerBuildHookCharm)

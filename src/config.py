@@ -1,0 +1,63 @@
+"""The charm's config: typed, checked as a whole, explained in one sentence."""
+
+import ops
+import pydantic
+
+from build_hook import errors, settings
+
+STATE = "/var/lib/build-hook"
+WEB_USER = "build-hook"
+ACCOUNT = r"^[a-z_][a-z0-9_-]{0,31}$"
+
+# These belong to the charm; every other option is a setting of the product, by the same name.
+_OF_THE_CHARM = ("user", "keep_data")
+
+
+class Config(pydantic.BaseModel):
+    """What the operator set, frozen."""
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+    user: str = pydantic.Field(pattern=ACCOUNT)
+    keep_data: bool
+    product: settings.Settings
+
+    @pydantic.field_validator("user")
+    @classmethod
+    def _has_docker(cls, user: str) -> str:
+        if user == WEB_USER:
+            raise ValueError(f"must not be {WEB_USER}: that account serves web, without Docker")
+        return user
+
+    @pydantic.field_validator("product")
+    @classmethod
+    def _has_a_port(cls, value: settings.Settings) -> settings.Settings:
+        if value.port == 0:
+            raise ValueError("port must be between 1 and 65535")
+        return value
+
+
+def load(charm: ops.CharmBase) -> Config:
+    """Read the config.
+
+    Raises:
+        SettingsError: naming the option and how to set it.
+
+    """
+    options = {key.replace("-", "_"): value for key, value in charm.config.items()}
+    own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}
+    product = {key: value for key, value in options.items() if value != ""}
+    try:
+        return Config.model_validate({**own, "product": {**product, "state": STATE}})
+    except pydantic.ValidationError as error:
+        raise errors.SettingsError(*_explain(error, charm.app.name)) from error
+
+
+def _explain(error: pydantic.ValidationError, app: str) -> tuple[str, str]:
+    fault = error.errors()[0]
+    reason = fault["msg"].removeprefix("Value error, ")
+    path = [str(part) for part in fault["loc"] if part != "product"]
+    if not path:
+        return f"Config {reason}", f"Use: juju config {app} {reason.split()[0]}=VALUE"
+    option = path[0].replace("_", "-")
+    return f"Config {option}: {reason}", f"Use: juju config {app} {option}=VALUE"

@@ -1,0 +1,113 @@
+"""The machine below the charm: packages, accounts, files and systemd, as plain verbs."""
+
+import grp
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+SYSTEMCTL = "/usr/bin/systemctl"
+TIMEOUT = 300
+
+
+class MachineError(Exception):
+    """A command of the machine failed; the message says which and why."""
+
+
+def install(*packages: str) -> None:
+    """Install packages of the distribution."""
+    run("/usr/bin/apt-get", "update", "-q")
+    run("/usr/bin/apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+
+
+def has(program: str) -> bool:
+    """Whether the machine has that program."""
+    return shutil.which(program) is not None
+
+
+def has_group(name: str) -> bool:
+    """Whether the machine has that group."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def ensure_user(name: str, group: str | None = None) -> None:
+    """Make the system account if it is missing, with a group of its own or the one given."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        own = ["--gid", group] if group else ["--user-group"]
+        shell = ["--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
+        run("/usr/sbin/useradd", "--system", "--no-create-home", *shell, *own, name)
+
+
+def ensure_folder(path: pathlib.Path, mode: int, user: str, group: str) -> bool:
+    """Make the folder, or hand it over with all below it; True if something changed."""
+    uid, gid = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+    path.mkdir(parents=True, exist_ok=True)
+    stat = path.stat()
+    if (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777) == (uid, gid, mode):
+        return False
+    for below in path.rglob("*"):
+        os.chown(below, uid, gid, follow_symlinks=False)
+    os.chown(path, uid, gid)
+    path.chmod(mode)
+    return True
+
+
+def ensure_file(path: pathlib.Path, content: str, mode: int, user: str, group: str) -> bool:
+    """Replace the file if its content or owner is another; True if it was written."""
+    uid, gid = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+    if path.is_file() and _facts(path) == (content, mode, uid, gid):
+        return False
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(handle, mode)
+        os.fchown(handle, uid, gid)
+        file.write(content)
+        file.flush()
+        os.fsync(handle)
+    os.replace(name, path)
+    return True
+
+
+def systemctl(*arguments: str) -> None:
+    """Ask systemd for something."""
+    run(SYSTEMCTL, *arguments)
+
+
+def is_active(unit: str) -> bool:
+    """Whether systemd runs the unit."""
+    done = subprocess.run([SYSTEMCTL, "is-active", "--quiet", unit], check=False, timeout=TIMEOUT)
+    return done.returncode == 0
+
+
+def run(*argv: str) -> str:
+    """Run a command and return what it printed.
+
+    Raises:
+        MachineError: if it fails.
+
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            argv, check=True, capture_output=True, text=True, timeout=TIMEOUT, env=environment
+        )
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr or error.stdout).strip().splitlines()[-1:]
+        raise MachineError(f"{' '.join(argv[:3])} failed: {''.join(last)}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MachineError(f"{' '.join(argv[:3])} failed: {error}") from error
+    return done.stdout
+
+
+def _facts(path: pathlib.Path) -> tuple[str, int, int, int]:
+    stat = path.stat()
+    content = path.read_text(encoding="utf-8")
+    return content, stat.st_mode & 0o7777, stat.st_uid, stat.st_gid

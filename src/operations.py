@@ -1,0 +1,228 @@
+"""The actions: typed parameters in, one call of the product or the charm, results out."""
+
+import json
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Annotated, Any
+
+import ops
+import pydantic
+from charms.docker_build_hook.v0 import dockerfile
+
+import machine
+import product
+import state
+from build_hook import errors
+
+if TYPE_CHECKING:
+    from charm import DockerBuildHookCharm
+
+Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+# A ref or a commit reaches git; an option cannot be smuggled in as one.
+Ref = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][^\s~^:?*\[\\]*$", max_length=255)]
+Number = Annotated[int, pydantic.Field(ge=1)]
+
+
+class _Params(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True)
+
+
+class NoParams(_Params):
+    """An action without parameters."""
+
+
+class ProjectParams(_Params):
+    """An action on a project."""
+
+    project: Name
+
+
+class DeployParams(ProjectParams):
+    """Parameters of ``deploy``."""
+
+    ref: Ref | None = None
+
+
+class RollbackParams(ProjectParams):
+    """Parameters of ``rollback``."""
+
+    to: Number | None = None
+
+
+class CancelParams(_Params):
+    """Parameters of ``cancel``."""
+
+    build: Number
+
+
+class BuildsParams(_Params):
+    """Parameters of ``builds``."""
+
+    project: Name | None = None
+
+
+class LogsParams(BuildsParams):
+    """Parameters of ``logs``: a build or a project."""
+
+    build: Number | None = None
+    lines: Annotated[int, pydantic.Field(ge=1, le=5000)] = 200
+
+    @pydantic.model_validator(mode="after")
+    def _one_of_both(self) -> "LogsParams":
+        if (self.build is None) == (self.project is None):
+            raise ValueError("give either build or project")
+        return self
+
+
+class WebhookParams(ProjectParams):
+    """Parameters of ``get-webhook``."""
+
+    reveal: bool = False
+
+
+class RotateParams(ProjectParams):
+    """Parameters of ``rotate-secret``."""
+
+    forget_previous: bool = False
+
+
+class ExplainParams(_Params):
+    """Parameters of ``explain``."""
+
+    headers: pydantic.Json[dict[str, str]]
+    body: str
+
+
+_NEXT = {
+    False: "enter the new secret at the git host, then run again with forget-previous=true",
+    True: "nothing: only the present secret is valid",
+}
+
+
+class Operations(ops.Object):
+    """Observes the actions and answers them."""
+
+    def __init__(self, charm: "DockerBuildHookCharm") -> None:
+        super().__init__(charm, "operations")
+        self._charm = charm
+        for action, handler in (
+            ("list-projects", self._on_list_projects),
+            ("deploy", self._on_deploy),
+            ("rollback", self._on_rollback),
+            ("cancel", self._on_cancel),
+            ("builds", self._on_builds),
+            ("logs", self._on_logs),
+            ("get-webhook", self._on_get_webhook),
+            ("rotate-secret", self._on_rotate_secret),
+            ("explain", self._on_explain),
+            ("reconcile", self._on_reconcile),
+            ("diagnostics", self._on_diagnostics),
+            ("gc", self._on_gc),
+        ):
+            self.framework.observe(charm.on[action].action, handler)
+
+    def _on_list_projects(self, event: ops.ActionEvent) -> None:
+        self._call(event, "projects", "projects")
+
+    def _on_deploy(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(DeployParams, errors="fail")
+        ref = ["--ref", params.ref] if params.ref else []
+        self._call(event, "build", "deploy", params.project, *ref)
+
+    def _on_rollback(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(RollbackParams, errors="fail")
+        to = ["--to", str(params.to)] if params.to else []
+        self._call(event, "build", "rollback", params.project, *to)
+
+    def _on_cancel(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(CancelParams, errors="fail")
+        self._call(event, "build", "cancel", str(params.build))
+
+    def _on_builds(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(BuildsParams, errors="fail")
+        self._call(event, "builds", "builds", *([params.project] if params.project else []))
+
+    def _on_logs(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(LogsParams, errors="fail")
+        said = self._ask(event, "logs", str(params.build or params.project))
+        if said is not None:
+            event.set_results({"log": "\n".join(said["log"].splitlines()[-params.lines :])})
+
+    def _on_get_webhook(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(WebhookParams, errors="fail")
+        request = self._request(event, params.project)
+        if request is None:
+            return
+        secret = self._charm.secrets.get(request.app)
+        if secret is None:
+            event.fail("The leader has not made the secret yet: try again in a minute")
+            return
+        revealed = {"secret": secret.value} if params.reveal else {}
+        event.set_results(
+            {
+                "url": self._charm.webhook_url(params.project),
+                "content-type": "application/json",
+                "secret-id": secret.id,
+                **revealed,
+            }
+        )
+
+    def _on_rotate_secret(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(RotateParams, errors="fail")
+        if not self._charm.unit.is_leader():
+            event.fail(f"Only the leader can: run it on {self._charm.app.name}/leader")
+            return
+        request = self._request(event, params.project)
+        if request is None:
+            return
+        secrets = self._charm.secrets
+        change = secrets.forget_previous if params.forget_previous else secrets.rotate
+        if change(request.app) is None:
+            event.fail("There is no secret to rotate yet: try again in a minute")
+            return
+        self._charm.reconcile()
+        event.set_results({"next": _NEXT[params.forget_previous]})
+
+    def _on_explain(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(ExplainParams, errors="fail")
+        with tempfile.TemporaryDirectory() as folder:
+            headers = pathlib.Path(folder, "headers.json")
+            body = pathlib.Path(folder, "body")
+            headers.write_text(json.dumps(params.headers), encoding="utf-8")
+            body.write_text(params.body, encoding="utf-8")
+            argv = ["explain", "--headers", str(headers), "--body", str(body)]
+            self._call(event, "explanation", *argv)
+
+    def _on_reconcile(self, event: ops.ActionEvent) -> None:
+        try:
+            self._charm.options  # noqa: B018 - a bad one would be passed over in silence
+            self._charm.reconcile()
+        except (errors.BuildHookError, machine.MachineError) as error:
+            event.fail(str(error))
+            return
+        event.set_results({"result": "done"})
+
+    def _on_diagnostics(self, event: ops.ActionEvent) -> None:
+        self._call(event, "diagnostics", "doctor")
+
+    def _on_gc(self, event: ops.ActionEvent) -> None:
+        self._call(event, "removed", "gc")
+
+    def _call(self, event: ops.ActionEvent, key: str, *argv: str) -> None:
+        said = self._ask(event, *argv)
+        if said is not None:
+            event.set_results({key: json.dumps(said, indent=2)})
+
+    def _ask(self, event: ops.ActionEvent, *argv: str) -> Any:
+        try:
+            return product.Product(self._charm.options.product).call(*argv)
+        except errors.BuildHookError as error:
+            event.fail(str(error))
+            return None
+
+    def _request(self, event: ops.ActionEvent, name: str) -> dockerfile.Request | None:
+        for request in self._charm.projects.requests():
+            if state.name_of(request) == name:
+                return request
+        event.fail(f"There is no project {name}: the list-projects action shows those there are")
+        return None

@@ -1,0 +1,61 @@
+"""What the build hook tells each project, and what it tells the operator."""
+
+import ops
+from charms.docker_build_hook.v0 import dockerfile
+
+import outcomes
+import state
+
+
+def report(
+    unit: str,
+    request: dockerfile.Request,
+    desired: state.Desired,
+    url: str,
+    fate: outcomes.Fate | None,
+) -> dockerfile.Report:
+    """What this unit says about one project."""
+    if not request.is_here:
+        return dockerfile.Report(unit=unit, refused=f"{unit} is on another machine")
+    registered = desired.registry.find(state.name_of(request)) is not None
+    return dockerfile.Report(
+        unit=unit,
+        webhook_url=url if registered else None,
+        refused=desired.problem(request.app),
+        serving=fate.serving if fate else None,
+        last=fate.last if fate else None,
+    )
+
+
+def elsewhere(request: dockerfile.Request, planned_units: int) -> str | None:
+    """Says that a project has no unit where a build hook could serve it."""
+    if request.is_here or not request.units or planned_units > 1:
+        return None
+    app = request.app
+    return f"{app} is on another machine: juju add-unit {app} --to the machine of this unit"
+
+
+def statuses(
+    desired: state.Desired,
+    requests: tuple[dockerfile.Request, ...],
+    fates: dict[str, outcomes.Fate],
+    planned_units: int,
+) -> list[ops.StatusBase]:
+    """What the projects mean for the unit's status; the operator's fix is in every message."""
+    distant = [text for r in requests if (text := elsewhere(r, planned_units))]
+    blocked = [f"{app}: {problem}" for app, problem in desired.problems] + distant
+    return [
+        *(ops.BlockedStatus(text) for text in blocked),
+        ops.ActiveStatus(_summary(desired, fates)),
+    ]
+
+
+def _summary(desired: state.Desired, fates: dict[str, outcomes.Fate]) -> str:
+    names = [entry.name for entry in desired.registry.projects]
+    if not names:
+        return "No projects: relate an application to the project endpoint"
+    for name in names:
+        failure = fates[name].failure if name in fates else None
+        if failure:
+            return f"{name}: {failure}; see the logs action with project={name}"
+    return f"{len(names)} registered: {', '.join(names)}"

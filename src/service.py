@@ -1,0 +1,211 @@
+"""The product on this machine: folder, files and systemd units, each touched only if it differs.
+
+What runs when the charm is refreshed: web and worker carry a digest of their code in their units
+and are therefore restarted; the socket goes on listening meanwhile, so nobody is refused. The
+proxy has turned into HAProxy, which needs nothing of the charm, and is left alone.
+"""
+
+import functools
+import hashlib
+import pathlib
+import shutil
+import sys
+
+import jinja2
+
+import config
+import machine
+from build_hook import errors, registry, settings
+
+UNIT_FOLDER = pathlib.Path("/etc/systemd/system")
+CHARM = pathlib.Path(__file__).resolve().parent.parent
+PROXY, WORKER = "build-hook-proxy.service", "build-hook-worker.service"
+SOCKET, WEB = "build-hook-web.socket", "build-hook-web.service"
+UNITS = (PROXY, WORKER, SOCKET, WEB)
+DOCKER_GROUP = "docker"
+GROUP = config.WEB_USER
+PROGRAMS = ("haproxy", "git")
+SECRET_PREFIX = "hook."  # noqa: S105 - of file names; the folder holds others' files too
+
+
+def install() -> None:
+    """Bring what the product needs besides Docker."""
+    missing = [program for program in PROGRAMS if not machine.has(program)]
+    if not missing:
+        return
+    machine.install(*missing)
+    if "haproxy" in missing:
+        # The package starts an HAProxy of its own; nobody asked for that one.
+        machine.systemctl("disable", "--now", "haproxy.service")
+
+
+def has_docker() -> bool:
+    """Whether there is an engine for the worker to talk to."""
+    return machine.has_group(DOCKER_GROUP)
+
+
+def ensure_state(wanted: config.Config) -> None:
+    """Make the state folder: web may read what it must and write only the database.
+
+    The sticky bit keeps web, which is in the folder's group, from replacing the registry.
+    """
+    state = wanted.product.state
+    machine.ensure_user(config.WEB_USER)
+    machine.ensure_user(wanted.user, None if machine.has_group(wanted.user) else GROUP)
+    if not state.exists():
+        machine.ensure_folder(state, 0o3770, "root", GROUP)
+    for path, mode, user in (
+        (wanted.product.secrets, 0o700, config.WEB_USER),
+        (wanted.product.repositories, 0o700, wanted.user),
+        (wanted.product.checkouts, 0o700, wanted.user),
+        (wanted.product.logs, 0o2750, wanted.user),
+        (wanted.product.run, 0o3770, wanted.user),
+    ):
+        machine.ensure_folder(path, mode, user, GROUP)
+    if not wanted.product.database.exists():
+        machine.ensure_file(wanted.product.database, "", 0o660, wanted.user, GROUP)
+    settings.load(state, environ={})  # names the instance, before web could
+
+
+def ensure_secrets(folder: pathlib.Path, secrets: tuple[tuple[str, str], ...]) -> bool:
+    """Write each secret into a file that only web can read, and remove those of before."""
+    changed = [
+        machine.ensure_file(folder / name, value, 0o600, config.WEB_USER, GROUP)
+        for name, value in secrets
+    ]
+    names = {name for name, _ in secrets}
+    stale = [path for path in folder.glob(f"{SECRET_PREFIX}*") if path.name not in names]
+    for path in stale:
+        path.unlink()
+    return any(changed) or bool(stale)
+
+
+def ensure_registry(wanted: settings.Settings, projects: registry.Registry) -> bool:
+    """Write the registry if it says something new; web and worker read it by themselves."""
+    return registry.save(wanted.registry, projects)
+
+
+def present_registry(wanted: settings.Settings) -> registry.Registry:
+    """What is in force now; nothing, if somebody has spoiled the file."""
+    try:
+        return registry.load(wanted.registry)
+    except errors.RegistryError:
+        return registry.Registry()
+
+
+def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
+    """Bring the units into their wanted form; returns those that were restarted or started."""
+    changed = tuple(unit for unit in UNITS if _write(unit, wanted))
+    if changed:
+        machine.systemctl("daemon-reload")
+    try:
+        return _apply(changed, refreshed=refreshed)
+    except machine.MachineError:
+        for unit in changed:  # so that the next event sees that they still have to be applied
+            (UNIT_FOLDER / unit).unlink()
+        raise
+
+
+def stopped() -> tuple[str, ...]:
+    """The units that should run and do not."""
+    wanted = [unit for unit in UNITS if unit != WORKER or has_docker()]
+    return tuple(unit for unit in wanted if not machine.is_active(unit))
+
+
+def remove(*, keep_data: bool) -> None:
+    """Stop everything and leave nothing of ours but the data, if that is to be kept."""
+    present = [unit for unit in reversed(UNITS) if (UNIT_FOLDER / unit).exists()]
+    if present:
+        machine.systemctl("disable", "--now", *present)
+    for unit in present:
+        (UNIT_FOLDER / unit).unlink()
+    if present:
+        machine.systemctl("daemon-reload")
+    if not keep_data:
+        shutil.rmtree(config.STATE, ignore_errors=True)
+
+
+def environment(wanted: settings.Settings) -> dict[str, str]:
+    """What the product's processes and its command line find in their environment."""
+    skipped = {"state", "docker_host"}
+    values = wanted.model_dump(mode="json", exclude_none=True, exclude=skipped)
+    return {
+        "PYTHONPATH": ":".join(_python_path()),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **{f"{settings.PREFIX}{name.upper()}": str(value) for name, value in values.items()},
+    }
+
+
+def command(wanted: settings.Settings) -> list[str]:
+    """The product's command, from the charm's own environment."""
+    return [sys.executable, "-m", "build_hook", "--state", str(wanted.state)]
+
+
+def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:
+    restart = {unit for unit in changed if unit != PROXY or not refreshed}
+    if SOCKET in restart and machine.is_active(SOCKET):
+        machine.systemctl("stop", WEB)  # a socket cannot be moved under a running service
+        restart.add(WEB)
+    acted: list[str] = []
+    for unit in UNITS:
+        if unit == WORKER and not has_docker():
+            continue
+        if unit in restart:
+            machine.systemctl("enable", unit)
+            machine.systemctl("restart", unit)
+        elif not machine.is_active(unit):
+            machine.systemctl("start", unit)
+        else:
+            continue
+        acted.append(unit)
+    return tuple(acted)
+
+
+def _write(unit: str, wanted: config.Config) -> bool:
+    text = _templates().get_template(f"{unit}.j2").render(**_context(unit, wanted))
+    return machine.ensure_file(UNIT_FOLDER / unit, text, 0o644, "root", "root")
+
+
+def _context(unit: str, wanted: config.Config) -> dict[str, object]:
+    variables = environment(wanted.product)
+    if unit == PROXY:  # its text must not change with what the proxy does not use
+        variables = {"PYTHONPATH": variables["PYTHONPATH"]}
+    host = wanted.product.listen
+    return {
+        "command": " ".join(command(wanted.product)),
+        "environment": variables,
+        "state": wanted.product.state,
+        "user": wanted.user,
+        "web_user": config.WEB_USER,
+        "group": GROUP,
+        "docker_group": DOCKER_GROUP,
+        "address": f"[{host}]" if ":" in host else host,
+        "port": wanted.product.port,
+        "code": _code_digest(),
+    }
+
+
+def _python_path() -> list[str]:
+    """The charm's code, and its packages where the interpreter does not know them by itself."""
+    own = [entry for entry in sys.path if entry.startswith(f"{CHARM}/") and "/lib" in entry]
+    return [str(CHARM / "src"), *(entry for entry in own if entry.endswith("-packages"))]
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    folder = CHARM / "src" / "templates"
+    return jinja2.Environment(  # noqa: S701 - systemd units, no HTML
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+
+
+@functools.cache
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    code = sorted((CHARM / "src" / "build_hook").rglob("*.py"))
+    for path in [*code, CHARM / "requirements.txt"]:
+        if path.exists():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,167 @@
+"""What this unit should run: gathered once from Juju into one frozen value."""
+
+import dataclasses
+
+import pydantic
+from charms.docker_build_hook.v0 import dockerfile
+
+import config
+import service
+import webhooks
+from build_hook import project, registry, settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Desired:
+    """The whole: what is written, what is told to the projects, what an operator must mend."""
+
+    config: config.Config
+    registry: registry.Registry
+    secrets: tuple[tuple[str, str], ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+    """Project (by application) and the sentence that says what is wrong with it."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Every port that the world may reach."""
+        published = {port.published for p in self.registry.projects for port in p.ports}
+        return tuple(sorted({self.config.product.port, *published}))
+
+    def problem(self, app: str) -> str | None:
+        """What is wrong with a project."""
+        return dict(self.problems).get(app)
+
+
+def desired(
+    wanted: config.Config,
+    requests: tuple[dockerfile.Request, ...],
+    secrets: dict[str, webhooks.WebhookSecret],
+    present: registry.Registry,
+) -> Desired:
+    """Work out what should run.
+
+    A project that cannot be understood stays as it is in the ``present`` registry: wrong data
+    changes nothing that runs.
+    """
+    here = [request for request in requests if request.is_here]
+    problems: dict[str, str] = {}
+    candidates = {r.app: _candidate(r, secrets, present, problems) for r in here}
+    accepted = _without_clashes(wanted.product, candidates, present, problems)
+    names = {p.name for p in accepted}
+    return Desired(
+        config=wanted,
+        registry=registry.Registry(projects=accepted),
+        secrets=tuple(
+            (name, value)
+            for app, secret in sorted(secrets.items())
+            if (entry := candidates.get(app)) is not None and entry.name in names
+            for name, value in _files(app, secret)
+        ),
+        problems=tuple(sorted(problems.items())),
+    )
+
+
+def name_of(request: dockerfile.Request) -> str:
+    """The project's name in the registry."""
+    return (request.project.name if request.project else None) or request.app
+
+
+def _candidate(
+    request: dockerfile.Request,
+    secrets: dict[str, webhooks.WebhookSecret],
+    present: registry.Registry,
+    problems: dict[str, str],
+) -> project.Project | None:
+    if request.project is None:
+        problems[request.app] = request.problem or "has not said which repository it is yet"
+        return present.find(name_of(request)) if request.problem else None
+    names = [name for name, _ in _files(request.app, secrets.get(request.app))]
+    try:
+        return project.Project.model_validate(
+            {**_fields(request.project), "name": name_of(request), "secrets": names}
+        )
+    except pydantic.ValidationError as error:
+        message, _ = settings.explain(error, "project")
+        problems[request.app] = message.partition(": ")[2]
+        return present.find(name_of(request))
+
+
+def _fields(asked: dockerfile.Project) -> dict[str, object]:
+    """The fields of the registry; lists of name and value become maps again."""
+    fields = _said(asked.model_dump())
+    fields.pop("name", None)
+    if asked.environment is not None:
+        fields["environment"] = {v.name: v.value for v in asked.environment}
+    if asked.build is not None:
+        build = _said(asked.build.model_dump())
+        if asked.build.args is not None:
+            build["args"] = {v.name: v.value for v in asked.build.args}
+        fields["build"] = build
+    if asked.ports is not None:
+        fields["ports"] = [_said(port.model_dump()) for port in asked.ports]
+    if asked.health is not None:
+        fields["health"] = _said(asked.health.model_dump())
+    return fields
+
+
+def _said(fields: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _without_clashes(
+    wanted: settings.Settings,
+    candidates: dict[str, project.Project | None],
+    present: registry.Registry,
+    problems: dict[str, str],
+) -> tuple[project.Project, ...]:
+    """First come, first served: those that serve already are asked first."""
+    owners: dict[int, str] = {wanted.port: "the webhook server"}
+    names: dict[str, str] = {}
+    accepted: list[project.Project] = []
+    serving = {p.name for p in present.projects}
+    order = sorted(candidates, key=lambda app: (_name(candidates[app]) not in serving, app))
+    for app in order:
+        entry = candidates[app]
+        if entry is None:
+            continue
+        problem = _clash(entry, owners, names)
+        if problem is not None:
+            problems[app] = problem
+            entry = _as_before(entry, present, owners, names)
+        if entry is not None:
+            owners |= {port.published: entry.name for port in entry.ports}
+            names[entry.name] = app
+            accepted.append(entry)
+    return tuple(sorted(accepted, key=lambda p: p.name))
+
+
+def _as_before(
+    entry: project.Project,
+    present: registry.Registry,
+    owners: dict[int, str],
+    names: dict[str, str],
+) -> project.Project | None:
+    before = present.find(entry.name)
+    return before if before and _clash(before, owners, names) is None else None
+
+
+def _clash(entry: project.Project, owners: dict[int, str], names: dict[str, str]) -> str | None:
+    if entry.name in names:
+        return f"the name {entry.name} belongs to {names[entry.name]}; choose another"
+    for port in entry.ports:
+        if port.published in owners:
+            owner = owners[port.published]
+            return f"port {port.published} belongs to {owner}; publish another"
+    return None
+
+
+def _name(entry: project.Project | None) -> str:
+    return entry.name if entry else ""
+
+
+def _files(app: str, secret: webhooks.WebhookSecret | None) -> list[tuple[str, str]]:
+    if secret is None:
+        return []
+    name = f"{service.SECRET_PREFIX}{app}"
+    files = [(name, secret.value)]
+    return [*files, (f"{name}.old", secret.previous)] if secret.previous else files

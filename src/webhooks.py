@@ -1,0 +1,109 @@
+"""Webhook secrets: one Juju secret per project, made by the leader, known to all units."""
+
+import dataclasses
+import json
+import secrets
+
+import ops
+from charms.docker_build_hook.v0 import dockerfile
+
+PEERS = "peers"
+KEY, PREVIOUS = "webhook-secret", "previous-webhook-secret"
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookSecret:
+    """What signs a project's deliveries; ``previous`` is accepted as well until it is dropped."""
+
+    id: str
+    value: str
+    previous: str | None = None
+
+
+class WebhookSecrets:
+    """The secrets of all projects; the peer databag says which is whose."""
+
+    def __init__(self, charm: ops.CharmBase, projects: dockerfile.ProjectRequirer) -> None:
+        self._charm = charm
+        self._projects = projects
+
+    def ensure(self, requests: tuple[dockerfile.Request, ...]) -> None:
+        """Give every project its secret, and remove those of projects that are gone.
+
+        Only the leader can.
+        """
+        if not self._charm.unit.is_leader() or self._peers() is None:
+            return
+        known = self._known()
+        apps = {request.app for request in requests}
+        for app in known.keys() - apps:
+            self._secret(str(known.pop(app)["id"])).remove_all_revisions()
+        for app in sorted(apps - known.keys()):
+            known[app] = {"id": self._create(app), "revision": 1}
+        self._remember(known)
+        for request in requests:
+            self._share(request, str(known[request.app]["id"]))
+
+    def get(self, app: str) -> WebhookSecret | None:
+        """A project's secret; None until the leader has made it."""
+        entry = self._known().get(app)
+        if entry is None:
+            return None
+        content = self._secret(str(entry["id"])).peek_content()
+        return WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+
+    def rotate(self, app: str) -> WebhookSecret | None:
+        """Make a new secret; the present one stays valid beside it."""
+        current = self.get(app)
+        if current is None:
+            return None
+        return self._change(app, {KEY: secrets.token_urlsafe(32), PREVIOUS: current.value})
+
+    def forget_previous(self, app: str) -> WebhookSecret | None:
+        """End a rotation: only the present secret is valid from now on."""
+        current = self.get(app)
+        if current is None or current.previous is None:
+            return current
+        return self._change(app, {KEY: current.value})
+
+    def _create(self, app: str) -> str:
+        content = {KEY: secrets.token_urlsafe(32)}
+        secret = self._charm.app.add_secret(content, description=f"Signs deliveries for {app}")
+        return secret.id or str(secret.get_info().id)
+
+    def _share(self, request: dockerfile.Request, secret_id: str) -> None:
+        relation = self._projects.relation(request.relation_id)
+        published = relation.data[self._charm.app].get("secret_id")
+        if published is None:
+            self._secret(secret_id).grant(relation)
+        self._projects.publish_secret(request.relation_id, secret_id)
+
+    def _secret(self, secret_id: str) -> ops.Secret:
+        return self._charm.model.get_secret(id=secret_id)
+
+    def _change(self, app: str, content: dict[str, str]) -> WebhookSecret | None:
+        known = self._known()
+        entry = known[app]
+        self._secret(str(entry["id"])).set_content(content)
+        # The number wakes the other units, which then write the new value for their web.
+        known[app] = {**entry, "revision": int(entry["revision"]) + 1}
+        self._remember(known)
+        return WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+
+    def _peers(self) -> ops.Relation | None:
+        return self._charm.model.get_relation(PEERS)
+
+    def _known(self) -> dict[str, dict[str, str | int]]:
+        peers = self._peers()
+        text = peers.data[self._charm.app].get("secrets", "[]") if peers else "[]"
+        return {
+            entry["app"]: {"id": entry["id"], "revision": entry["revision"]}
+            for entry in json.loads(text)
+        }
+
+    def _remember(self, known: dict[str, dict[str, str | int]]) -> None:
+        peers = self._peers()
+        assert peers is not None, "every caller has looked"  # noqa: S101
+        text = json.dumps([{"app": app, **known[app]} for app in sorted(known)])
+        if peers.data[self._charm.app].get("secrets", "[]") != text:
+            peers.data[self._charm.app]["secrets"] = text
