@@ -97,6 +97,9 @@ class Health(Value):
     )
 
 
+_RUNS_AS = {"build", "ports", "environment", "command", "volumes"}
+
+
 class Project(Value):
     """One entry of the registry."""
 
@@ -178,17 +181,7 @@ class Project(Value):
     @pydantic.field_validator("ref")
     @classmethod
     def _full_ref(cls, ref: str) -> str:
-        full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-        bad = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)
-        if (
-            bad
-            or ".." in full
-            or full.endswith(("/", ".", ".lock"))
-            or "//" in full
-            or "@{" in full
-        ):
-            raise ValueError("is not a valid git ref name (see git check-ref-format)")
-        return full
+        return full_ref(ref)
 
     @pydantic.model_validator(mode="after")
     def _ports_differ(self) -> "Project":
@@ -198,6 +191,33 @@ class Project(Value):
         return self
 
     @property
+    def runs_as(self) -> str:
+        """What a running version depends on, as JSON: when it changes, the project is deployed."""
+        return self.model_dump_json(include=_RUNS_AS, exclude_defaults=True)
+
+    @property
+    def follows_tags(self) -> bool:
+        """Whether tags are deployed, not the head of a ref."""
+        return self.tags is not None
+
+    @property
     def branch(self) -> str:
         """The tracked ref as people say it: without ``refs/heads/``."""
         return self.ref.removeprefix("refs/heads/")
+
+
+def full_ref(ref: str) -> str:
+    """Make a full ref of a branch's short name; refuse what git would (check-ref-format).
+
+    Raises:
+        ValueError: if it cannot be a ref.
+
+    """
+    full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+    has_bad_character = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)
+    has_bad_part = any(
+        not part or part.startswith(".") or part.endswith(".lock") for part in full.split("/")
+    )
+    if has_bad_character or has_bad_part or ".." in full or "@{" in full or full.endswith("."):
+        raise ValueError("is not a valid git ref name (see git check-ref-format)")
+    return full

@@ -4,8 +4,10 @@ The only place that reads the environment. A value comes from, strongest first: 
 ``BUILD_HOOK_<NAME>`` variable, ``settings.toml`` in the state folder, the default.
 """
 
+import contextlib
 import os
 import pathlib
+import secrets
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated
@@ -36,7 +38,9 @@ class Settings(pydantic.BaseModel):
     public_url: str | None = pydantic.Field(
         default=None, description="how others reach web, for the links it gives out"
     )
-    docker_host: str = "unix:///var/run/docker.sock"
+    docker_host: str = pydantic.Field(
+        default="unix:///var/run/docker.sock", description="where the Docker engine listens"
+    )
     concurrency: Annotated[int, pydantic.Field(ge=1, le=64)] = pydantic.Field(
         default=2, description="deploys side by side, each of another project"
     )
@@ -93,6 +97,11 @@ class Settings(pydantic.BaseModel):
     def run(self) -> pathlib.Path:
         """Sockets, pid files and the proxy's configuration."""
         return self.state / "run"
+
+    @property
+    def instance(self) -> str:
+        """What tells this state folder's objects in Docker from those of another one."""
+        return (self.state / "instance").read_text(encoding="ascii").strip()
 
 
 def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -158,8 +167,19 @@ def _prepare(settings: Settings) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (settings.logs, settings.run):
             folder.mkdir(mode=0o750, exist_ok=True)
+        _name_instance(settings.state / "instance")
     except OSError as error:
         raise errors.SettingsError(
             f"The state folder {settings.state} cannot be used: {error.strerror}",
             "Run as its owner, or choose another folder with --state or BUILD_HOOK_STATE",
         ) from error
+
+
+def _name_instance(path: pathlib.Path) -> None:
+    if path.exists():
+        return
+    draft = path.with_name(f".instance.{os.getpid()}")
+    draft.write_text(f"{secrets.token_hex(4)}\n", encoding="ascii")
+    with contextlib.suppress(FileExistsError):  # another process named it first
+        os.link(draft, path)
+    draft.unlink()

@@ -26,3 +26,12 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def print_json(value: object) -> None:
     """One JSON object on stdout."""
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    """Columns of plain text, wide enough for what is in them."""
+    table = [head, *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -50,6 +50,18 @@ ENDS = frozenset(
 )
 
 
+# Entering one of these is refused to a cancelled build; after them it is too late to cancel.
+_CANCELLABLE = frozenset(
+    {
+        Phase.FETCHING,
+        Phase.BUILDING,
+        Phase.STARTING,
+        Phase.GATING,
+        Phase.SWITCHING,
+    }
+)
+
+
 class Cause(enum.StrEnum):
     """Why a build was asked for."""
 
@@ -181,13 +193,20 @@ class Builds:
         return self._select("WHERE finished IS NULL AND phase != 'queued' ORDER BY id")
 
     def enter(self, build: int, phase: Phase, reason: str | None = None) -> None:
-        """Record that a build enters a phase; call it before acting."""
+        """Record that a build enters a phase; call it before acting.
+
+        Raises:
+            CancelledError: if somebody cancelled it, and it has not begun to take traffic.
+        """
         now = time.time()
         with self._transaction() as connection:
-            connection.execute(
-                "UPDATE builds SET phase = ?, reason = ?, finished = ? WHERE id = ?",
-                (phase, reason, now if phase.is_end else None, build),
+            entered = connection.execute(
+                "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
+                " AND (cancel = 0 OR ?5)",
+                (phase, reason, now if phase.is_end else None, build, phase not in _CANCELLABLE),
             )
+            if not entered.rowcount:
+                raise errors.CancelledError(f"Build {build} was cancelled")
             connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, phase, now))
 
     def note(self, build: int, **columns: str | None) -> None:
@@ -223,6 +242,27 @@ class Builds:
         if found.phase is Phase.QUEUED:
             self.enter(build, Phase.CANCELLED, "cancelled while it was queued")
         return self.get(build)
+
+    def requeue(self, build: int, reason: str) -> None:
+        """Put a build that could not go on back into the queue, unless a newer one waits."""
+        with self._lock:
+            if self.newer_queued(self.get(build)):
+                self.enter(build, Phase.SUPERSEDED, "by a newer push")
+            else:
+                self.enter(build, Phase.QUEUED, reason)
+
+    def forget_old(self, project: str, keep: int) -> list[int]:
+        """Forget a project's builds that ended, but the newest and those that serve."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "DELETE FROM builds WHERE project = ?1 AND finished IS NOT NULL AND id NOT IN"
+                " (SELECT id FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT ?2)"
+                " AND id NOT IN (SELECT build FROM serving)"
+                " AND id NOT IN (SELECT previous FROM serving WHERE previous IS NOT NULL)"
+                " RETURNING id",
+                (project, keep),
+            ).fetchall()
+        return [row["id"] for row in rows]
 
     def newer_queued(self, build: Build) -> bool:
         """Whether another build of the project waits behind this one."""

@@ -1,0 +1,49 @@
+"""A build's log: one file, written line by line, bounded, free of control sequences."""
+
+import pathlib
+import re
+import threading
+import time
+
+# CSI, OSC and single-character escapes (ECMA-48), then every other control character but tab.
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
+    r"|[\x00-\x08\x0b-\x1f\x7f]"
+)
+
+
+def path(folder: pathlib.Path, build: int) -> pathlib.Path:
+    """Where the log of a build is."""
+    return folder / f"{build}.log"
+
+
+class BuildLog:
+    """Writes one log; after ``limit`` bytes it says so once and drops the rest.
+
+    The last lines of a log that overflowed are kept by the caller's error, not here.
+    """
+
+    def __init__(self, file: pathlib.Path, limit: int) -> None:
+        self._file = file.open("ab", buffering=0)
+        self._room = limit - self._file.tell()
+        self._lock = threading.Lock()
+
+    def __call__(self, line: str) -> None:
+        """Append a line."""
+        clean = _CONTROL.sub("", line).rstrip()
+        data = f"{clean}\n".encode(errors="replace")
+        with self._lock:
+            if self._room <= 0:
+                return
+            self._room -= len(data)
+            if self._room <= 0:
+                data += b"[the log is longer than its limit, the rest is not kept]\n"
+            self._file.write(data)
+
+    def headline(self, text: str) -> None:
+        """Append a line of our own."""
+        self(f"== {time.strftime('%H:%M:%S', time.gmtime())} {text}")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()

@@ -1,0 +1,198 @@
+"""git: what the head of a ref is, and its files in a folder.
+
+Repositories are strangers: hooks are off, only network protocols are allowed, nothing asks at a
+terminal, user values stand behind ``--``.
+"""
+
+import collections.abc
+import contextlib
+import pathlib
+import re
+import shutil
+import urllib.parse
+
+from build_hook import errors, process, project
+
+_HARDENED = (
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsmonitor=false",
+    "-c", "protocol.allow=never",
+    "-c", "protocol.https.allow=always",
+    "-c", "protocol.http.allow=always",
+    "-c", "protocol.ssh.allow=always",
+    "-c", "protocol.git.allow=always",
+    "-c", "http.lowSpeedLimit=1000",
+    "-c", "http.lowSpeedTime=30",
+    "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
+)  # fmt: skip
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10",
+    "LC_ALL": "C.UTF-8",
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+LIST_TIMEOUT = 60.0
+FETCH_TIMEOUT = 600.0
+
+Stop = collections.abc.Callable[[], None]
+
+
+def head(of: project.Project, check_stop: Stop = lambda: None) -> str:
+    """Ask the git host which commit the tracked ref is at.
+
+    Raises:
+        CheckoutError: if the host does not answer, or has no such ref.
+
+    """
+    # a tag object is followed by its commit, named ref^{}
+    output = _git(
+        "ls-remote", "--", of.repository, of.ref, f"{of.ref}^{{}}",
+        timeout=LIST_TIMEOUT, what=f"look at {_shown(of)}", check_stop=check_stop,
+    )  # fmt: skip
+    rows = (line.partition("\t") for line in output.splitlines())
+    found = {name: commit for commit, _, name in rows}
+    commit = found.get(f"{of.ref}^{{}}") or found.get(of.ref)
+    if commit is None or not _COMMIT.fullmatch(commit):
+        raise errors.CheckoutError(
+            f"{_shown(of)} has no {of.ref}", "Push it, or correct the project's ref"
+        )
+    return commit
+
+
+class Repositories:
+    """The bare repositories of one state folder, one per project."""
+
+    def __init__(self, mirrors: pathlib.Path, checkouts: pathlib.Path) -> None:
+        self._mirrors = mirrors
+        self._checkouts = checkouts
+
+    def fetch(self, of: project.Project, ref: str, check_stop: Stop = lambda: None) -> str:
+        """Bring the head of a ref, without its history; return its commit.
+
+        Raises:
+            CheckoutError: if it cannot be brought.
+
+        """
+        mirror = self._mirror(of)
+        _git(
+            "fetch", "--quiet", "--no-tags", "--force", "--depth=1", "--no-write-fetch-head",
+            "--", of.repository, f"+{ref}:refs/build-hook/head",
+            mirror=mirror, timeout=FETCH_TIMEOUT, what=f"fetch {ref} of {_shown(of)}",
+            check_stop=check_stop,
+        )  # fmt: skip
+        return self._parse(mirror, "refs/build-hook/head^{commit}")
+
+    def message(self, of: project.Project, commit: str) -> str:
+        """The first line of a commit's message."""
+        return _git("show", "-s", "--format=%s", commit, mirror=self._mirror(of), what="read")
+
+    @contextlib.contextmanager
+    def checkout(
+        self, of: project.Project, commit: str, build: int
+    ) -> collections.abc.Generator[pathlib.Path]:
+        """The files of a commit in a folder of their own, for as long as the block runs.
+
+        There is no ``.git`` in it: a file that differs in every build would spoil the builder's
+        cache of ``COPY . .``.
+        """
+        folder = self._checkouts / str(build)
+        self.discard(build)
+        folder.mkdir(mode=0o700)
+        try:
+            _git(
+                f"--work-tree={folder}", "checkout", "--quiet", "--force", commit, "--", ".",
+                mirror=self._mirror(of), what=f"check out {commit[:10]}",
+                env={"GIT_INDEX_FILE": str(folder.with_suffix(".index"))},
+            )  # fmt: skip
+            yield folder
+        finally:
+            self.discard(build)
+
+    def discard(self, build: int) -> None:
+        """Remove what a build checked out."""
+        shutil.rmtree(self._checkouts / str(build), ignore_errors=True)
+        (self._checkouts / f"{build}.index").unlink(missing_ok=True)
+
+    def discard_all(self) -> None:
+        """Remove what crashed builds left."""
+        for left in self._checkouts.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+    def forget(self, name: str) -> None:
+        """Remove the repository of a project that is gone."""
+        shutil.rmtree(self._mirrors / f"{name}.git", ignore_errors=True)
+
+    def _mirror(self, of: project.Project) -> pathlib.Path:
+        mirror = self._mirrors / f"{of.name}.git"
+        if not (mirror / "HEAD").exists():
+            shutil.rmtree(mirror, ignore_errors=True)
+            _git("init", "--quiet", "--bare", "--", str(mirror), what="make a repository")
+        # left by a git that was killed; one build per project runs, so nobody holds them
+        for lock in (mirror / "shallow.lock", mirror / "refs/build-hook/head.lock"):
+            lock.unlink(missing_ok=True)
+        return mirror
+
+    def _parse(self, mirror: pathlib.Path, name: str) -> str:
+        return _git("rev-parse", "--verify", name, mirror=mirror, what="read").strip()
+
+
+def inside(folder: pathlib.Path, relative: str, what: str) -> pathlib.Path:
+    """A path of the repository, links followed, that does not leave it.
+
+    Raises:
+        CheckoutError: if it is missing or leads out.
+
+    """
+    path = (folder / relative).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise errors.CheckoutError(
+            f"The {what} {relative!r} leads out of the repository", "Use a path inside it"
+        )
+    if not path.exists():
+        raise errors.CheckoutError(
+            f"The repository has no {relative!r}", f"Commit it, or correct the project's {what}"
+        )
+    return path
+
+
+def _git(
+    *arguments: str,
+    what: str,
+    mirror: pathlib.Path | None = None,
+    timeout: float = LIST_TIMEOUT,
+    env: dict[str, str] | None = None,
+    check_stop: Stop = lambda: None,
+) -> str:
+    where = (f"--git-dir={mirror}",) if mirror else ()
+    try:
+        return process.run(
+            ("git", *_HARDENED, *where, *arguments),
+            timeout=timeout,
+            env={**_QUIET, **(env or {})},
+            cwd=pathlib.Path("/"),
+            check_stop=check_stop,
+        )
+    except process.ProcessError as error:
+        raise errors.CheckoutError(
+            f"git could not {what}: {_redact(error.last_line or str(error))}",
+            "Check the repository's address and that this machine may read it",
+        ) from error
+
+
+def _shown(of: project.Project) -> str:
+    return _redact(of.repository)
+
+
+def _redact(text: str) -> str:
+    """Take user names and passwords out of URLs."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def host(of: project.Project) -> str:
+    """The host that a project's repository is on."""
+    return urllib.parse.urlsplit(of.repository).hostname or of.repository.split(":")[0]

@@ -1,0 +1,202 @@
+"""``deploy``, ``rollback``, ``cancel``, ``builds`` and ``logs``."""
+
+import pathlib
+import time
+from typing import Any
+
+import click
+
+from build_hook import buildlog, errors, project, registry, settings, wake
+from build_hook.cli import options
+from build_hook.store import builds as store
+
+_FOLLOW_EVERY = 0.2
+
+
+@click.command()
+@click.argument("name", metavar="PROJECT")
+@click.option("--ref", help="Another branch or ref than the tracked one.")
+@click.option("--wait", is_flag=True, help="Follow the log until the build has ended.")
+@options.as_json
+@options.with_settings
+def deploy(
+    with_settings: settings.Settings, name: str, ref: str | None, wait: bool, as_json: bool
+) -> None:
+    """Build the head of the tracked ref and put it live, whether it has changed or not."""
+    of = _registered(with_settings, name)
+    wanted = project.full_ref(ref) if ref else of.ref
+    _ask(with_settings, store.Request(name, wanted, store.Cause.DEPLOY), wait, as_json)
+
+
+@click.command()
+@click.argument("name", metavar="PROJECT")
+@click.option("--to", "to", type=int, help="Build to go back to; default: the one before.")
+@click.option("--wait", is_flag=True, help="Follow the log until the roll-back has ended.")
+@options.as_json
+@options.with_settings
+def rollback(
+    with_settings: settings.Settings, name: str, to: int | None, wait: bool, as_json: bool
+) -> None:
+    """Put an earlier build live again: same image and settings, nothing is built."""
+    _registered(with_settings, name)
+    builds = store.Builds(with_settings.database)
+    source = builds.get(to) if to is not None else _one_before(builds, name)
+    if source.project != name or source.image is None:
+        raise errors.StoreError(
+            f"Build {source.id} has no image of {name}", f"List them: build-hook builds {name}"
+        )
+    request = store.Request(
+        name, source.ref, store.Cause.ROLLBACK, source.commit, source=source.id
+    )
+    _ask(with_settings, request, wait, as_json)
+
+
+@click.command()
+@click.argument("build", type=int)
+@options.as_json
+@options.with_settings
+def cancel(with_settings: settings.Settings, build: int, as_json: bool) -> None:
+    """Stop a build before it takes traffic."""
+    found = store.Builds(with_settings.database).ask_cancel(build)
+    wake.send(with_settings.run)
+    if as_json:
+        options.print_json(_row(found))
+    else:
+        click.echo(f"build {build} is being cancelled")
+
+
+@click.command()
+@click.argument("name", metavar="PROJECT", required=False)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@options.as_json
+@options.with_settings
+def builds(with_settings: settings.Settings, name: str | None, limit: int, as_json: bool) -> None:
+    """List the newest builds."""
+    known = store.Builds(with_settings.database)
+    found = known.recent(name, limit)
+    if as_json:
+        rows = [
+            {**_row(b), "phases": [{"phase": p, "at": at} for p, at in known.phases(b.id)]}
+            for b in found
+        ]
+        options.print_json({"builds": rows})
+        return
+    options.print_table(
+        ("build", "project", "commit", "cause", "phase", "took", "why"),
+        [
+            (b.id, b.project, (b.commit or "-")[:10], b.cause, b.phase, _took(b), b.reason or "")
+            for b in found
+        ],
+    )
+
+
+@click.command()
+@click.argument("what", metavar="BUILD|PROJECT")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the build has ended.")
+@options.as_json
+@options.with_settings
+def logs(with_settings: settings.Settings, what: str, follow: bool, as_json: bool) -> None:
+    """Print the log of a build, or of a project's newest build."""
+    known = store.Builds(with_settings.database)
+    if what.isdigit():
+        build = known.get(int(what))
+    else:
+        newest = known.recent(what, 1)
+        if not newest:
+            raise errors.StoreError(f"{what} has no builds", "Ask for one: build-hook deploy")
+        build = newest[0]
+    if as_json:
+        file = buildlog.path(with_settings.logs, build.id)
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        options.print_json({**_row(build), "log": text.splitlines()})
+        return
+    _print_log(with_settings, known, build.id, follow)
+
+
+def _ask(
+    with_settings: settings.Settings, request: store.Request, wait: bool, as_json: bool
+) -> None:
+    known = store.Builds(with_settings.database)
+    build = known.add(request)
+    wake.send(with_settings.run)
+    if wait:
+        _print_log(with_settings, known, build.id, follow=True, quiet=as_json)
+        build = known.get(build.id)
+    if as_json:
+        options.print_json(_row(build))
+    elif wait:
+        click.echo(
+            f"build {build.id} is {build.phase}{f': {build.reason}' if build.reason else ''}"
+        )
+    else:
+        click.echo(f"build {build.id} is queued; follow it: build-hook logs -f {build.id}")
+    if wait and build.phase is not store.Phase.LIVE:
+        raise SystemExit(1)
+
+
+def _registered(with_settings: settings.Settings, name: str) -> project.Project:
+    found = registry.load(with_settings.registry).find(name)
+    if found is None:
+        raise errors.RegistryError(f"There is no project {name}", "List them: build-hook projects")
+    return found
+
+
+def _one_before(known: store.Builds, name: str) -> store.Build:
+    serving = known.serving().get(name)
+    newest = serving.build if serving else None
+    live_image = known.get(newest).image if newest else None
+    for build in known.recent(name, 1000):
+        was_live = any(phase is store.Phase.LIVE for phase, _ in known.phases(build.id))
+        if was_live and build.id != newest and build.image not in (None, live_image):
+            return build
+    raise errors.StoreError(
+        f"{name} has no earlier version to go back to", f"See: build-hook builds {name}"
+    )
+
+
+def _print_log(
+    with_settings: settings.Settings,
+    known: store.Builds,
+    build: int,
+    follow: bool,
+    quiet: bool = False,
+) -> None:
+    file = buildlog.path(with_settings.logs, build)
+    printed = 0
+    while True:
+        ended = known.get(build).finished is not None
+        printed = _print_rest(file, printed, quiet)
+        if ended or not follow:
+            return
+        time.sleep(_FOLLOW_EVERY)
+
+
+def _print_rest(file: pathlib.Path, printed: int, quiet: bool) -> int:
+    if not file.exists():
+        return printed
+    with file.open("rb") as log:
+        log.seek(printed)
+        rest = log.read()
+    if not quiet:
+        click.echo(rest.decode(errors="replace"), nl=False)
+    return printed + len(rest)
+
+
+def _row(build: store.Build) -> dict[str, Any]:
+    return {
+        "id": build.id,
+        "project": build.project,
+        "commit": build.commit,
+        "message": build.message,
+        "ref": build.ref,
+        "cause": build.cause,
+        "phase": build.phase,
+        "reason": build.reason,
+        "created": build.created,
+        "finished": build.finished,
+        "image": build.image,
+    }
+
+
+def _took(build: store.Build) -> str:
+    return f"{(build.finished or time.time()) - build.created:.1f} s"

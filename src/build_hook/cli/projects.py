@@ -1,0 +1,179 @@
+"""``add``, ``remove`` and ``projects``: the registry on one machine without Juju."""
+
+import pathlib
+import secrets
+from typing import Any
+
+import click
+import pydantic
+
+from build_hook import condition, errors, project, registry, settings
+from build_hook.cli import options
+from build_hook.store import builds
+
+
+@click.command()
+@click.argument("name")
+@click.option("--repository", required=True, help="Clone URL.")
+@click.option("--ref", default="main", show_default=True, help="Branch or full ref to follow.")
+@click.option(
+    "--publish",
+    multiple=True,
+    metavar="PORT:TARGET[/tcp]",
+    help="Published port and the container's; /tcp where it does not speak HTTP.",
+)
+@click.option("--health", metavar="PATH", help="Path that answers 2xx when a version is ready.")
+@click.option("--context", default=".", show_default=True, help="Folder that is built.")
+@click.option("--dockerfile", default="Dockerfile", show_default=True)
+@click.option("--build-arg", multiple=True, metavar="KEY=VALUE")
+@click.option("--env", "-e", multiple=True, metavar="KEY=VALUE", help="Environment to run with.")
+@click.option("--volume", "-v", multiple=True, metavar="SOURCE:TARGET[:ro]")
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
+    help="File with the webhook secret; one is made where none is given.",
+)
+@options.as_json
+@options.with_settings
+def add(with_settings: settings.Settings, as_json: bool, /, **given: Any) -> None:
+    """Register a project, or change one; it is built from its repository at once."""
+    name = str(given["name"])
+    secret = _keep_secret(with_settings, name, given["secret_file"])
+    try:
+        new = _project(given, secret.name)
+        others = registry.load(with_settings.registry).projects
+        content = registry.Registry(
+            projects=(*(p for p in others if p.name != name), new),
+        )
+    except pydantic.ValidationError as error:
+        message, _ = settings.explain(error, f"project {name}")
+        raise errors.RegistryError(message, "See: build-hook add --help") from error
+    registry.save(with_settings.registry, content)
+    webhook = f"{_base_url(with_settings)}/hooks/{name}"
+    if as_json:
+        options.print_json({"project": name, "webhook": webhook, "secret_file": str(secret)})
+        return
+    click.echo(f"{name} is registered. At your git host, add a push webhook:")
+    click.echo(f"  URL           {webhook}")
+    click.echo("  content type  application/json")
+    click.echo(f"  secret        the content of {secret}")
+
+
+@click.command()
+@click.argument("name")
+@options.as_json
+@options.with_settings
+def remove(with_settings: settings.Settings, name: str, as_json: bool) -> None:
+    """Unregister a project; its containers and images are removed, volumes are kept."""
+    current = registry.load(with_settings.registry)
+    if current.find(name) is None:
+        raise errors.RegistryError(f"There is no project {name}", "List them: build-hook projects")
+    rest = tuple(p for p in current.projects if p.name != name)
+    registry.save(with_settings.registry, registry.Registry(projects=rest))
+    if as_json:
+        options.print_json({"project": name, "removed": True})
+    else:
+        click.echo(f"{name} is no longer registered")
+
+
+@click.command()
+@options.as_json
+@options.with_settings
+def projects(with_settings: settings.Settings, as_json: bool) -> None:
+    """List the projects, what serves and what is wrong."""
+    current = registry.load(with_settings.registry)
+    store = builds.Builds(with_settings.database)
+    wrong = condition.read(with_settings.run)
+    rows = [_row(p, store, wrong) for p in current.projects]
+    if as_json:
+        options.print_json(
+            {"projects": rows, "registry_problem": wrong.registry, "engine_problem": wrong.engine}
+        )
+        return
+    for problem in filter(None, (wrong.registry, wrong.engine)):
+        click.secho(f"warning: {problem}", fg="yellow", err=True)
+    options.print_table(
+        ("project", "ports", "live", "commit", "last build", "note"),
+        [
+            (
+                row["name"],
+                ", ".join(str(port) for port in row["ports"]) or "-",
+                row["live"] or "-",
+                (row["commit"] or "-")[:10],
+                row["last_build"] or "-",
+                row["problem"] or row["warning"] or "",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _row(of: project.Project, store: builds.Builds, wrong: condition.Condition) -> dict[str, Any]:
+    serving = store.serving().get(of.name)
+    live = store.get(serving.build) if serving else None
+    last = next(iter(store.recent(of.name, 1)), None)
+    return {
+        "name": of.name,
+        "repository": of.repository,
+        "ref": of.ref,
+        "ports": [port.published for port in of.ports],
+        "live": live.id if live else None,
+        "commit": live.commit if live else None,
+        "last_build": f"{last.id} {last.phase}" if last else None,
+        "reason": last.reason if last else None,
+        "problem": wrong.projects.get(of.name),
+        "warning": "takes unsigned deliveries" if of.allow_unsigned else None,
+    }
+
+
+def _project(given: dict[str, Any], secret: str) -> project.Project:
+    return project.Project.model_validate(
+        {
+            "name": given["name"],
+            "repository": given["repository"],
+            "ref": given["ref"],
+            "secrets": [secret],
+            "ports": [_port(text) for text in given["publish"]],
+            "environment": _pairs(given["env"]),
+            "volumes": given["volume"],
+            "health": {"path": given["health"]},
+            "build": {
+                "context": given["context"],
+                "dockerfile": given["dockerfile"],
+                "args": _pairs(given["build_arg"]),
+            },
+        }
+    )
+
+
+def _port(text: str) -> dict[str, Any]:
+    numbers, _, protocol = text.partition("/")
+    published, _, target = numbers.rpartition(":")
+    return {"published": published, "target": target, "app_protocol": protocol or "http"}
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not KEY=VALUE")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _keep_secret(
+    with_settings: settings.Settings, name: str, given: pathlib.Path | None
+) -> pathlib.Path:
+    """The file that holds a project's secret; an existing one is kept unless one is given."""
+    if pydantic.TypeAdapter(str).validate_python(name) != pathlib.PurePath(name).name:
+        raise errors.RegistryError(f"{name!r} is not a project name", "Use a-z, 0-9 and dashes")
+    file = with_settings.secrets / name
+    value = given.read_text(encoding="utf-8").strip() if given else secrets.token_hex(32)
+    if given or not file.exists():
+        draft = file.with_name(f".{name}.new")
+        draft.touch(mode=0o600)
+        draft.write_text(f"{value}\n", encoding="utf-8")
+        draft.replace(file)
+    return file
+
+
+def _base_url(with_settings: settings.Settings) -> str:
+    return with_settings.public_url or f"http://ADDRESS-OF-THIS-MACHINE:{with_settings.port}"

@@ -1,0 +1,35 @@
+"""How the worker is, in a file for the other processes and for people."""
+
+import json
+import pathlib
+from typing import Any
+
+import pydantic
+
+_NAME = "worker.json"
+
+
+class Condition(pydantic.BaseModel):
+    """What is wrong at the moment; everything empty when all is well."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+
+    registry: str | None = None
+    engine: str | None = None
+    projects: dict[str, str] = {}
+
+
+def write(run: pathlib.Path, condition: Condition) -> None:
+    """Replace the file."""
+    draft = run / f".{_NAME}"
+    draft.write_text(condition.model_dump_json(), encoding="utf-8")
+    draft.replace(run / _NAME)
+
+
+def read(run: pathlib.Path) -> Condition:
+    """What the worker wrote last; all well if it never did."""
+    try:
+        found: Any = json.loads((run / _NAME).read_text(encoding="utf-8"))
+        return Condition.model_validate(found)
+    except (OSError, ValueError):
+        return Condition()

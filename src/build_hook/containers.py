@@ -1,0 +1,195 @@
+"""Containers: created, inspected, stopped; only those with our labels."""
+
+import collections.abc
+import contextlib
+import dataclasses
+import datetime
+from typing import Any
+
+import docker.errors
+import docker.types
+
+from build_hook import engine, labels, project
+
+# Rotated by the engine: a chatty container must not fill the disk.
+_LOG = docker.types.LogConfig(type="local", config={"max-size": "10m", "max-file": "3"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Container:
+    """A container of ours as it is now; ``health`` is None where the image has no check.
+
+    ``started`` is in Unix seconds.
+    """
+
+    id: str
+    name: str
+    project: str
+    build: int
+    commit: str
+    status: str
+    address: str | None
+    restarts: int
+    exit_code: int
+    out_of_memory: bool
+    health: str | None
+    started: float
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs now."""
+        return self.status == "running"
+
+
+class Containers:
+    """The containers of one instance."""
+
+    def __init__(self, docker_engine: engine.Engine) -> None:
+        self._engine = docker_engine
+
+    def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
+        """Create and start the container of a build, on the instance's own network.
+
+        Raises:
+            ContainerError: if the engine refuses; nothing is left behind.
+
+        """
+        with self._engine.speaking(f"start the container of build {build}"):
+            api = self._engine.api
+            self._remove_left(of.name, build)
+            network = self._network()
+            created = api.create_container(
+                image,
+                list(of.command) if of.command is not None else None,
+                name=labels.container_name(self._engine.instance, of.name, build),
+                labels={
+                    **labels.of_build(self._engine.instance, of.name, build, commit),
+                    labels.ROLE: labels.CANDIDATE,
+                },
+                environment=of.environment,
+                host_config=api.create_host_config(
+                    binds=list(of.volumes),
+                    network_mode=network,
+                    restart_policy={"Name": "unless-stopped"},
+                    log_config=_LOG,
+                ),
+            )["Id"]
+            try:
+                api.start(created)
+                return self._read(created)
+            except BaseException:
+                api.remove_container(created, force=True, v=True)
+                raise
+
+    def inspect(self, container: str) -> Container | None:
+        """A container as it is now; None if it is gone."""
+        with self._engine.speaking("look at a container"):
+            try:
+                return self._read(container)
+            except docker.errors.NotFound:
+                return None
+
+    def all(self, of: str | None = None) -> list[Container]:
+        """All containers of this instance, or of one of its projects."""
+        with self._engine.speaking("list containers"):
+            found = self._engine.api.containers(all=True, filters=self._engine.ours(of))
+        return [c for entry in found if (c := self.inspect(entry["Id"])) is not None]
+
+    def of_build(self, of: str, build: int) -> Container | None:
+        """The container of a build, whatever its state."""
+        return next((c for c in self.all(of) if c.build == build), None)
+
+    def resume(self, container: str) -> Container:
+        """Start a container that was stopped.
+
+        Raises:
+            ContainerError: if it is gone, or does not start.
+
+        """
+        with self._engine.speaking("start a container again"):
+            self._engine.api.start(container)
+            return self._read(container)
+
+    def stop(self, container: str, grace: float) -> None:
+        """Ask a container to end, kill it after ``grace`` seconds; it is kept."""
+        with self._engine.speaking("stop a container"), _gone_is_fine():
+            self._engine.api.stop(container, timeout=round(grace))
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container, and those of its volumes that have no name."""
+        with self._engine.speaking("remove a container"), _gone_is_fine():
+            self._engine.api.remove_container(container, force=True, v=True)
+
+    def last_lines(self, container: str, count: int = 20) -> list[str]:
+        """What a container said last."""
+        said = b""
+        with self._engine.speaking("read a container's log"), _gone_is_fine():
+            said = self._engine.api.logs(container, tail=count)
+        return said.decode(errors="replace").splitlines()
+
+    def starts(self) -> collections.abc.Generator[str]:
+        """Container ids of ours, each time one of them starts; ends when the engine does."""
+        filters = {**self._engine.ours(), "type": "container", "event": "start"}
+        with self._engine.speaking("follow events"):
+            for event in self._engine.api.events(decode=True, filters=filters):
+                yield event["Actor"]["ID"]
+
+    def forget_network(self) -> None:
+        """Remove the instance's network, if nothing is on it."""
+        name = labels.network_name(self._engine.instance)
+        with (
+            self._engine.speaking("remove the network"),
+            contextlib.suppress(docker.errors.APIError),
+        ):
+            self._engine.api.remove_network(name)
+
+    def _network(self) -> str:
+        api, name = self._engine.api, labels.network_name(self._engine.instance)
+        if not any(n["Name"] == name for n in api.networks(filters=self._engine.ours())):
+            with contextlib.suppress(docker.errors.APIError):  # two builds at once: one was first
+                api.create_network(
+                    name,
+                    driver="bridge",
+                    check_duplicate=True,
+                    labels={labels.INSTANCE: self._engine.instance},
+                )
+        return name
+
+    def _remove_left(self, of: str, build: int) -> None:
+        """Make room for a name that an earlier try of the same build still holds."""
+        for left in self._engine.api.containers(all=True, filters=self._engine.ours(of)):
+            if left["Labels"][labels.BUILD] == str(build):
+                self._engine.api.remove_container(left["Id"], force=True, v=True)
+
+    def _read(self, container: str) -> Container:
+        found: dict[str, Any] = self._engine.api.inspect_container(container)
+        state, named = found["State"], found["Config"]["Labels"]
+        networks = found["NetworkSettings"]["Networks"].values()
+        return Container(
+            id=found["Id"],
+            name=found["Name"].removeprefix("/"),
+            project=named[labels.PROJECT],
+            build=int(named[labels.BUILD]),
+            commit=named.get(labels.COMMIT, ""),
+            status=state["Status"],
+            address=next((n["IPAddress"] for n in networks if n["IPAddress"]), None),
+            restarts=found["RestartCount"],
+            exit_code=state["ExitCode"],
+            out_of_memory=state["OOMKilled"],
+            health=state["Health"]["Status"] if state.get("Health") else None,
+            started=_unix_time(state["StartedAt"]),
+        )
+
+
+def _gone_is_fine() -> contextlib.AbstractContextManager[None]:
+    return contextlib.suppress(docker.errors.NotFound)
+
+
+def _unix_time(text: str) -> float:
+    """Read Docker's RFC 3339 times, which have nanoseconds where Python takes microseconds."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    try:
+        moment = datetime.datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
+    except ValueError:
+        return 0.0
+    return moment.timestamp()

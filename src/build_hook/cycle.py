@@ -1,0 +1,95 @@
+"""The swap: traffic moves from the old container to the new one, and back if it fails."""
+
+import contextlib
+import time
+
+from build_hook import containers, errors, job, watch
+from build_hook.proxy import front
+from build_hook.store import builds
+
+_LOOK_EVERY = 0.05
+
+
+class Cycle:
+    """Replaces containers behind the proxy."""
+
+    def __init__(
+        self, proxy: front.Front, engine: containers.Containers, store: builds.Builds
+    ) -> None:
+        self._proxy = proxy
+        self._containers = engine
+        self._store = store
+
+    def replace(self, of: job.Job, new: containers.Container, old: job.Version | None) -> None:
+        """Give the traffic to ``new``, keep ``old`` at hand until ``new`` has lived a while.
+
+        Raises:
+            ProxyError: if traffic could not be moved; the old version serves on.
+            WatchError: if the new version failed; traffic is back on the old one.
+
+        """
+        of.enter(builds.Phase.SWITCHING)
+        self._give_traffic_to(of, new, old)
+        of.release()
+
+        self._store.enter(of.build.id, builds.Phase.DRAINING)
+        self._drain(of)
+
+        self._store.enter(of.build.id, builds.Phase.WATCHING)
+        try:
+            watch.over(of.project.watch, lambda: self._look(new), of.is_overtaken)
+        except errors.WatchError:
+            if old is not None:
+                self._give_traffic_back(of, old)
+            raise
+
+        self._retire(of, old)
+        of.end(builds.Phase.LIVE)
+
+    # Private
+
+    def _look(self, at: containers.Container) -> containers.Container | None:
+        return self._containers.inspect(at.id)
+
+    def _give_traffic_to(
+        self, of: job.Job, new: containers.Container, old: job.Version | None
+    ) -> None:
+        if of.project.ports:
+            self._proxy.switch(front.Target(of.project, new.address or ""))
+        previous = old.container.build if old else None
+        self._store.set_serving(of.project.name, of.build.id, previous)
+        of.log(f"build {of.build.id} serves, at {new.address}")
+
+    def _give_traffic_back(self, of: job.Job, old: job.Version) -> None:
+        before = old.container
+        of.log(f"moving traffic back to build {before.build}")
+        now = self._look(before)
+        if now is None:
+            raise errors.WatchError(
+                "The new version failed, and the previous container was removed by somebody else",
+                f"Use: build-hook rollback {of.project.name}",
+            )
+        if not now.is_running:
+            now = self._containers.resume(before.id)
+        if old.project.ports:
+            self._proxy.switch(front.Target(old.project, now.address or ""))
+        self._store.set_serving(of.project.name, before.build, None)
+
+    def _drain(self, of: job.Job) -> None:
+        """Wait until the old version's sessions have ended, at most ``drain`` seconds."""
+        deadline = time.monotonic() + of.project.drain
+        with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
+            while (left := self._proxy.sessions(of.project)) and time.monotonic() < deadline:
+                time.sleep(_LOOK_EVERY)
+            if left:
+                of.log(f"{left} sessions were still open after {of.project.drain:g} s")
+
+    def _retire(self, of: job.Job, old: job.Version | None) -> None:
+        """Stop the old container and keep it; remove those before it."""
+        self._proxy.retire(of.project)
+        if old is not None:
+            self._containers.stop(old.container.id, old.project.stop_grace_period)
+        kept = {of.build.id, old.container.build if old else None}
+        for other in self._containers.all(of.project.name):
+            if other.build < of.build.id and other.build not in kept:
+                self._containers.remove(other.id)

@@ -1,0 +1,75 @@
+"""The Docker engine: one connection, and its errors as ours."""
+
+import collections.abc
+import contextlib
+import pathlib
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from build_hook import errors, labels
+
+_TIMEOUT = 60
+
+
+class Engine:
+    """One Docker engine, seen through the labels of one instance (state folder)."""
+
+    def __init__(self, host: str, instance: str) -> None:
+        self.host = host
+        self.instance = instance
+        self._client: docker.DockerClient | None = None
+
+    @property
+    def api(self) -> Any:
+        """The engine's API, as the Docker SDK has it; call it inside ``speaking``."""
+        if self._client is None:
+            self._client = docker.DockerClient(base_url=self.host, timeout=_TIMEOUT)
+        return self._client.api
+
+    def ping(self) -> None:
+        """Make sure that the engine answers.
+
+        Raises:
+            EngineDownError: if it does not.
+
+        """
+        with self.speaking("reach the engine"):
+            self.api.ping()
+
+    def data_root(self) -> pathlib.Path:
+        """The folder that the engine keeps its data in."""
+        with self.speaking("ask the engine"):
+            return pathlib.Path(self.api.info()["DockerRootDir"])
+
+    def ours(self, project: str | None = None) -> dict[str, list[str]]:
+        """The filter that finds this instance's objects, or one project's of them."""
+        wanted = [f"{labels.INSTANCE}={self.instance}"]
+        if project is not None:
+            wanted.append(f"{labels.PROJECT}={project}")
+        return {"label": wanted}
+
+    @contextlib.contextmanager
+    def speaking(self, what: str) -> collections.abc.Generator[None]:
+        """Turn the SDK's errors into ours.
+
+        Raises:
+            ContainerError: if the engine refused.
+            EngineDownError: if it did not answer.
+
+        """
+        try:
+            yield
+        except docker.errors.APIError as error:
+            raise errors.ContainerError(
+                f"The engine could not {what}: {error.explanation or error}",
+                "Correct the project's run settings, then: build-hook deploy",
+            ) from error
+        except (requests.RequestException, docker.errors.DockerException) as error:
+            self._client = None
+            raise errors.EngineDownError(
+                f"The Docker engine does not answer at {self.host}",
+                "Start it (systemctl start docker); what waits for it goes on by itself",
+            ) from error

@@ -1,0 +1,125 @@
+"""The one place that starts programs: argv lists, a deadline, a way to stop, no orphans."""
+
+import collections
+import collections.abc
+import contextlib
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+# A program that runs for us dies with the thread that started it, kill -9 of ours included.
+_LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+_TAIL = 40
+_PATIENCE = 5.0
+
+
+class ProcessError(Exception):
+    """A program failed, or was stopped at its deadline (``code`` None).
+
+    Args:
+        argv: the program and its arguments.
+        code: its exit status, negative for a signal.
+        tail: the last lines that it printed.
+
+    """
+
+    def __init__(self, argv: Sequence[str], code: int | None, tail: Sequence[str]) -> None:
+        how = "ran into its time limit" if code is None else f"exit status {code}"
+        super().__init__(f"{argv[0]}: {how}")
+        self.code = code
+        self.tail = tuple(tail)
+
+    @property
+    def last_line(self) -> str:
+        """The last thing it said that is not blank."""
+        return next((line for line in reversed(self.tail) if line.strip()), "")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    cwd: pathlib.Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] = lambda line: None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> str:
+    """Run a program to its end and return what it printed last (stdout and stderr together).
+
+    Args:
+        argv: the program and its arguments.
+        timeout: seconds after which it is interrupted, then killed.
+        cwd: folder to run in.
+        env: variables to add to or replace in ours.
+        on_line: is given each line as it comes.
+        check_stop: is called now and then; what it raises stops the program and goes through.
+
+    Raises:
+        ProcessError: if it fails or runs out of time.
+
+    """
+    tail: collections.deque[str] = collections.deque(maxlen=_TAIL)
+    deadline = time.monotonic() + timeout
+    process = subprocess.Popen(
+        [*_LEASH, *argv],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            for line in _lines(process, deadline, check_stop):
+                tail.append(line)
+                on_line(line)
+            code = process.wait(timeout=max(0.0, deadline - time.monotonic()) + _PATIENCE)
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            _end(process)
+            raise ProcessError(argv, None, tail) from error
+        except BaseException:
+            _end(process)
+            raise
+    if code != 0:
+        raise ProcessError(argv, code, tail)
+    return "\n".join(tail)
+
+
+def _lines(
+    process: subprocess.Popen[bytes], deadline: float, check_stop: Callable[[], None]
+) -> collections.abc.Generator[str]:
+    assert process.stdout is not None  # noqa: S101 - asked for with PIPE
+    handle = process.stdout.fileno()
+    rest = b""
+    while True:
+        check_stop()
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        if not select.select([handle], [], [], 0.2)[0]:
+            continue
+        chunk = os.read(handle, 65_536)
+        if not chunk:
+            break
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
+        if len(rest) > 65_536:  # a line without an end must not fill the memory
+            yield rest.decode(errors="replace")
+            rest = b""
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,112 @@
+"""HAProxy's configuration as a file: every listener, and which slot of it is live."""
+
+import dataclasses
+import functools
+import grp
+import os
+import pathlib
+
+import jinja2
+
+from build_hook import project, settings
+
+# Two versions at a time, one more that long sessions still hold, one to spare.
+SLOTS = 4
+MAX_CONNECTIONS = 20_000
+# An address that nothing listens on, for slots that have no container.
+NOWHERE = "127.0.0.1"
+_USER = "haproxy"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """One server line of a backend."""
+
+    name: str
+    address: str
+    port: int
+    is_live: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listener:
+    """A published port of a project, with its slots."""
+
+    name: str
+    project: str
+    mode: str
+    published: int
+    target: int
+    slots: tuple[Slot, ...]
+
+
+def slot_name(index: int) -> str:
+    """The name of a slot's server line."""
+    return f"s{index}"
+
+
+def listeners(of: project.Project, live: int | None, address: str | None) -> list[Listener]:
+    """The listeners of a project whose live container is in slot ``live`` at ``address``."""
+    return [
+        Listener(
+            name=f"{of.name}-{port.published}",
+            project=of.name,
+            mode=port.app_protocol,
+            published=port.published,
+            target=port.target,
+            slots=tuple(
+                Slot(
+                    name=slot_name(index),
+                    address=address if index == live and address else NOWHERE,
+                    port=port.target if index == live and address else 1,
+                    is_live=index == live and address is not None,
+                )
+                for index in range(SLOTS)
+            ),
+        )
+        for port in of.ports
+    ]
+
+
+def render(with_settings: settings.Settings, all_listeners: list[Listener]) -> str:
+    """The configuration file's text."""
+    user = _user()
+    return _template().render(
+        listeners=all_listeners,
+        address=with_settings.publish_address,
+        socket=with_settings.run / "haproxy.sock",
+        idle_socket=with_settings.run / "haproxy-idle.sock",
+        maxconn=MAX_CONNECTIONS,
+        user=user,
+        group=user,
+    )
+
+
+def write(path: pathlib.Path, text: str) -> bool:
+    """Replace the file if it would say something else; returns whether it was written."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    draft = path.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(0o640)
+    draft.replace(path)
+    return True
+
+
+def _user() -> str | None:
+    """The user that HAProxy becomes once it has its ports, where we may choose."""
+    try:
+        grp.getgrnam(_USER)
+    except KeyError:
+        return None
+    return _USER if os.geteuid() == 0 else None
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("build_hook"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - not HTML; every value comes from validated models
+    )
+    return environment.get_template("haproxy.cfg.j2")

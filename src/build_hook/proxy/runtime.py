@@ -1,0 +1,125 @@
+"""HAProxy's sockets: the runtime API of its worker, and the master that reloads."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+import socket
+import time
+
+from build_hook import errors
+
+_TIMEOUT = 5.0
+# srv_admin_state of "show servers state" (HAProxy management guide, section 9.3)
+_MAINTENANCE = 0x01
+_DRAINING = 0x08
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerState:
+    """One server line as HAProxy sees it now."""
+
+    backend: str
+    name: str
+    address: str
+    port: int
+    admin_state: int
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes new traffic."""
+        return not self.admin_state & (_MAINTENANCE | _DRAINING)
+
+
+class Runtime:
+    """Speaks to a running HAProxy."""
+
+    def __init__(self, run: pathlib.Path) -> None:
+        self._worker = run / "haproxy.sock"
+        self._master = run / "haproxy-master.sock"
+
+    def is_up(self) -> bool:
+        """Whether HAProxy answers."""
+        try:
+            self.process_id()
+        except errors.ProxyError:
+            return False
+        return True
+
+    def process_id(self) -> int:
+        """The process id of the worker that owns the runtime socket."""
+        answer = self._ask(self._worker, "show info")
+        for line in answer.splitlines():
+            if line.startswith("Pid: "):
+                return int(line.removeprefix("Pid: "))
+        raise errors.ProxyError(f"HAProxy's answer has no Pid: {answer[:100]!r}")
+
+    def command(self, *commands: str) -> str:
+        """Send commands that answer nothing when they succeed; return what they say else."""
+        return self._ask(self._worker, ";".join(commands)).strip()
+
+    def servers(self) -> list[ServerState]:
+        """All server lines."""
+        rows = self._ask(self._worker, "show servers state").splitlines()
+        header = next(row for row in rows if row.startswith("# ")).removeprefix("# ").split()
+        entries = (
+            dict(zip(header, row.split(), strict=False))
+            for row in rows
+            if row and not row.startswith("#") and " " in row
+        )
+        return [
+            ServerState(
+                backend=entry["be_name"],
+                name=entry["srv_name"],
+                address=entry["srv_addr"],
+                port=int(entry["srv_port"]),
+                admin_state=int(entry["srv_admin_state"]),
+            )
+            for entry in entries
+        ]
+
+    def statistics(self) -> dict[tuple[str, str], dict[str, str]]:
+        """The counters of every frontend, backend and server, by (backend, server)."""
+        text = self._ask(self._worker, "show stat").removeprefix("# ")
+        return {(row["pxname"], row["svname"]): row for row in csv.DictReader(io.StringIO(text))}
+
+    def old_workers(self) -> int:
+        """Workers from before a reload that still serve connections."""
+        answer = self._ask(self._master, "show proc")
+        _, _, old = answer.partition("# old workers")
+        return sum("worker" in row for row in old.partition("# programs")[0].splitlines())
+
+    def reload(self) -> None:
+        """Make the master take over the configuration file; connections are kept.
+
+        Raises:
+            ProxyError: if the new configuration is not in force within a few seconds.
+
+        """
+        before = self.process_id()
+        self._ask(self._master, "reload")
+        deadline = time.monotonic() + _TIMEOUT
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            try:
+                if self.process_id() != before:
+                    return
+            except errors.ProxyError:
+                continue
+        raise errors.ProxyError(
+            "HAProxy did not take over its new configuration",
+            "Its log says why; what it served before is still served",
+        )
+
+    def _ask(self, path: pathlib.Path, command: str) -> str:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(_TIMEOUT)
+                connection.connect(str(path))
+                connection.sendall(f"{command}\n".encode())
+                connection.shutdown(socket.SHUT_WR)
+                return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+        except OSError as error:
+            raise errors.ProxyError(
+                "The proxy does not answer", "build-hook serve (or systemd) starts it again"
+            ) from error
