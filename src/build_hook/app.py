@@ -45,8 +45,8 @@ def create_app(
     app.add_route("/", doors)
     app.add_route("/hooks/{project}", doors.hooks)
     app.add_route("/healthz", health.Health(projects, store))
-    app.add_route("/api/v1/builds/{number:int(min=1)}", builds_api.Builds(access, link))
-    app.add_route("/api/v1/builds/{number:int(min=1)}/log", builds_api.Logs(access, options.logs))
+    app.add_route(_BUILD, builds_api.Builds(access, link))
+    app.add_route(f"{_BUILD}/log", builds_api.Logs(access, options.logs))
     _tell_errors(app)
     return body.Intake(app, limit=int(options.max_body_mb * 2**20), folder=options.run)
 
@@ -145,4 +145,5 @@ def _tell(response: falcon.asgi.Response, status: int, message: str, hint: str) 
     response.data = answers.error(message, hint)
 
 
+_BUILD = f"/api/v1/builds/{{number:int(min=1, max={2**63 - 1})}}"
 _HINT = "POST deliveries to /hooks/PROJECT; GET / lists the projects"

@@ -87,6 +87,7 @@ class Intake:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["headers"] = [(name, value) for name, value in scope["headers"]]  # any iterables
         body = Body()
         try:
             await self._read(body, scope, receive)

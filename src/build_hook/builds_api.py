@@ -43,7 +43,7 @@ class Access:
         try:
             history = self._history()
             return history.get(number), history
-        except (sqlite3.Error, OverflowError) as error:
+        except sqlite3.Error as error:
             raise answers.RefusedError(
                 503, f"The history cannot be read: {error}", "Try again", retry_after=5
             ) from error

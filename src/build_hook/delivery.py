@@ -12,6 +12,11 @@ SECRET_HEADERS = frozenset(
 )
 
 
+def is_kept(verdict: judge.Judgement) -> bool:
+    """Whether a delivery is stored: nobody may fill the disk, or use up an id, without proof."""
+    return verdict.verified is True or bool(verdict.matches)
+
+
 def row(
     verdict: judge.Judgement,
     headers: Mapping[str, str],
@@ -38,7 +43,7 @@ def row(
                 "verified": verdict.verified,
                 "secret": verdict.secret,
                 "matches": [
-                    {"project": m.project, "action": m.action, "reason": m.reason}
+                    {"project": m.project.name, "action": m.action, "reason": m.reason}
                     for m in verdict.matches
                 ],
             }
@@ -51,7 +56,7 @@ def requests(verdict: judge.Judgement) -> Iterator[builds.Request]:
     for match in verdict.matches:
         if match.action == "build" and match.change is not None:
             yield builds.Request(
-                match.project,
+                match.project.name,
                 match.change.ref,
                 builds.Cause.PUSH,
                 commit=match.change.after,
@@ -65,9 +70,5 @@ def why_ignored(verdict: judge.Judgement, receipt: inbox.Receipt) -> str | None:
         return "already received: a delivery with this id is here, its builds are listed"
     if receipt.builds:
         return None
-    reasons = dict.fromkeys(f"{match.project}: {match.reason}" for match in verdict.matches)
-    if reasons:
-        return "; ".join(reasons)
-    event = verdict.event
-    assert event is not None  # noqa: S101 - what was not read is refused
-    return f"no project follows this {event.kind}"
+    reasons = dict.fromkeys(f"{match.project.name}: {match.reason}" for match in verdict.matches)
+    return "; ".join(reasons) or verdict.note or "no project follows this"

@@ -1,13 +1,25 @@
 """``POST /`` and ``POST /hooks/{project}``: a delivery, verified, stored, answered."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import falcon.asgi
 
-from build_hook import answers, body, catalogue, delivery, inbox, judge, links, listing, web_log
+from build_hook import (
+    answers,
+    body,
+    catalogue,
+    delivery,
+    inbox,
+    judge,
+    links,
+    listing,
+    matching,
+    web_log,
+)
 from build_hook.store import builds, deliveries
 
 RETRY_SECONDS = 5
@@ -57,26 +69,24 @@ class Hooks:
     ) -> None:
         """Take a delivery."""
         whole: body.Body = request.scope[body.SCOPE_KEY]
+        read = functools.partial(
+            self._judge, headers(request), self._projects.index, project or None
+        )
         if whole.is_large:
             async with self._large:
                 raw = await asyncio.to_thread(whole.load)
-                verdict = await asyncio.to_thread(self._judge, request, raw, project)
+                verdict = await asyncio.to_thread(read, raw)
                 receipt = await self._accept(request, raw, verdict)
         else:
             raw = whole.load()
-            verdict = self._judge(request, raw, project)
+            verdict = read(raw)
             receipt = await self._accept(request, raw, verdict)
         self._answer(request, response, verdict, receipt)
 
-    def _judge(self, request: falcon.asgi.Request, raw: bytes, project: str) -> judge.Judgement:
-        return judge.judge(
-            headers(request),
-            raw,
-            self._projects.index,
-            self._secret,
-            only=project or None,
-            now=time.time(),
-        )
+    def _judge(
+        self, given: dict[str, str], index: matching.Index, only: str | None, raw: bytes
+    ) -> judge.Judgement:
+        return judge.judge(given, raw, index, self._secret, only=only, now=time.time())
 
     async def _accept(
         self, request: falcon.asgi.Request, raw: bytes, verdict: judge.Judgement
@@ -84,6 +94,8 @@ class Hooks:
         if verdict.refusal is not None:
             refusal = verdict.refusal
             raise answers.RefusedError(refusal.status, refusal.message, refusal.hint)
+        if not delivery.is_kept(verdict):
+            return inbox.Receipt(None)
         try:
             row = delivery.row(
                 verdict,
@@ -110,7 +122,7 @@ class Hooks:
         ignored = delivery.why_ignored(verdict, receipt)
         value: dict[str, Any] = {
             "success": True,
-            "hooks": self._matched(verdict),
+            "hooks": _matched(verdict),
             "builds": [
                 {
                     "id": queued.id,
@@ -129,17 +141,17 @@ class Hooks:
             "delivery",
             status=response.status,
             remote=request.remote_addr,
-            provider=verdict.event.provider,
+            provider=verdict.event and verdict.event.provider,
             delivery=receipt.delivery,
-            repository=verdict.event.repository,
+            repository=verdict.event and verdict.event.repository,
             builds=",".join(str(queued.id) for queued in receipt.builds) or None,
             ignored=ignored,
         )
 
-    def _matched(self, verdict: judge.Judgement) -> list[dict[str, Any]]:
-        names = dict.fromkeys(match.project for match in verdict.matches)
-        found = (self._projects.registry.find(name) for name in names)
-        return [listing.hook(project) for project in found if project is not None]
+
+def _matched(verdict: judge.Judgement) -> list[dict[str, Any]]:
+    projects = {match.project.name: match.project for match in verdict.matches}
+    return [listing.hook(project) for project in projects.values()]
 
 
 def headers(request: falcon.asgi.Request) -> dict[str, str]:

@@ -32,10 +32,13 @@ class BadDeliveryError(errors.BuildHookError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a delivery; ``again`` if it was there already."""
+    """What became of a delivery; ``again`` if it was there already.
 
-    delivery: int
-    builds: tuple[deliveries.Queued, ...]
+    ``delivery`` is its row, None if it was not worth keeping.
+    """
+
+    delivery: int | None
+    builds: tuple[deliveries.Queued, ...] = ()
     again: bool = False
 
 

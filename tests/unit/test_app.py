@@ -1,0 +1,413 @@
+import asyncio
+import json
+
+import falcon.testing
+import pytest
+
+from benchmarks import signed_push
+from build_hook import (
+    api_token,
+    app,
+    buildlog,
+    catalogue,
+    inbox,
+    project,
+    registry,
+    secret_files,
+    settings,
+    wake,
+)
+from build_hook.store import builds, database
+
+SHOP = project.Project(
+    name="shop",
+    repository="https://github.example/octocat/shop.git",
+    ref="main",
+    secrets=("shop",),
+)
+
+
+class _World:
+    """An application over a real state folder."""
+
+    def __init__(self, state, **options):
+        self.options = settings.load(state, {f"BUILD_HOOK_{k}": v for k, v in options.items()})
+        (self.options.secrets / "shop").write_bytes(signed_push.SECRET + b"\n")
+        self.register(SHOP)
+        self.files = secret_files.SecretFiles(self.options.secrets)
+        api_token.ensure(self.options.secrets)
+
+    def register(self, *projects):
+        registry.save(self.options.registry, registry.Registry(projects=projects))
+
+    def call(self, *calls):
+        """Send requests one after the other through one running application."""
+
+        async def all_calls():
+            application = app.get_app(self.options)
+            async with falcon.testing.TestClient(application) as client:
+                return [await client.simulate_request(**call) for call in calls]
+
+        results = asyncio.run(all_calls())
+        return results[0] if len(results) == 1 else results
+
+    def get(self, path, **headers):
+        return self.call(_get(path, **headers))
+
+    def bearer(self):
+        return f"Bearer {self.files.read(api_token.NAME).decode()}"
+
+    def rows(self, sql):
+        connection = database.connect(self.options.database)
+        try:
+            return [tuple(row) for row in connection.execute(sql)]
+        finally:
+            connection.close()
+
+
+def _get(path, **headers):
+    return {"method": "GET", "path": path, "headers": headers}
+
+
+def _push(path="/hooks/shop", delivery="d-1", body=None, secret=signed_push.SECRET, **more):
+    body = signed_push.body() if body is None else body
+    headers = {**signed_push.headers(body, delivery, secret=secret), **more}
+    return {"method": "POST", "path": path, "body": body, "headers": headers}
+
+
+@pytest.fixture
+def world(tmp_path):
+    return _World(tmp_path / "state")
+
+
+@pytest.mark.parametrize("path", ["/", "/hooks/shop"])
+def test_push_is_answered_with_its_build(world, path):
+    result = world.call(_push(path))
+
+    assert result.status_code == 202
+    assert result.json == {
+        "success": True,
+        "hooks": [
+            {
+                "name": "shop",
+                "repository": "https://github.example/octocat/shop.git",
+                "branch": "main",
+                "command": None,
+                "cwd": None,
+            }
+        ],
+        "builds": [
+            {
+                "id": 1,
+                "project": "shop",
+                "commit": signed_push.COMMIT,
+                "url": "http://falconframework.org/api/v1/builds/1",
+            }
+        ],
+    }
+    assert world.rows("SELECT project, ref, commit_id, cause, delivery FROM builds") == [
+        ("shop", "refs/heads/main", signed_push.COMMIT, "push", 1)
+    ]
+
+
+def test_delivery_is_stored_raw_with_its_verdict(world):
+    call = _push(**{"Authorization": "Basic c2VjcmV0", "X-Gitlab-Token": "secret"})
+    world.call(call)
+
+    ((provider, delivery_id, event, body, headers, verdict),) = world.rows(
+        "SELECT provider, delivery_id, event, body, headers, verdict FROM deliveries"
+    )
+    assert (provider, delivery_id, event) == ("github", "d-1", "push")
+    assert body == call["body"]
+    headers = json.loads(headers)
+    assert headers["authorization"] == headers["x-gitlab-token"] == "***"
+    assert headers["x-github-delivery"] == "d-1"
+    verdict = json.loads(verdict)
+    assert verdict["verified"] is True
+    assert verdict["secret"] == "shop"
+    assert verdict["matches"][0]["action"] == "build"
+
+
+def test_links_use_the_configured_address(tmp_path):
+    world = _World(tmp_path / "state", PUBLIC_URL="https://hooks.example/ci/")
+
+    result = world.call(_push())
+
+    assert result.json["builds"][0]["url"] == "https://hooks.example/ci/api/v1/builds/1"
+
+
+def test_delivery_that_came_before_starts_nothing(world):
+    first, second = world.call(_push(), _push())
+
+    assert second.status_code == 200
+    assert "already received" in second.json["ignored"]
+    assert second.json["builds"] == first.json["builds"]
+    assert world.rows("SELECT count(*) FROM builds") == [(1,)]
+
+
+def test_push_to_another_branch_is_ignored_and_says_why(world):
+    body = signed_push.body(ref="refs/heads/topic")
+    result = world.call(_push(body=body))
+
+    assert result.status_code == 200
+    assert "refs/heads/topic" in result.json["ignored"]
+    assert result.json["builds"] == []
+    assert world.rows("SELECT count(*) FROM deliveries") == [(1,)]
+
+
+@pytest.mark.parametrize("path", ["/", "/hooks/shop"])
+def test_wrong_signature_is_refused_and_not_stored(world, path):
+    result = world.call(_push(path, secret=b"guess"))
+
+    assert result.status_code == 401
+    assert result.json["success"] is False
+    assert result.json["hint"]
+    assert world.rows("SELECT count(*) FROM deliveries") == [(0,)]
+
+
+def test_missing_signature_is_refused(world):
+    call = _push()
+    del call["headers"]["X-Hub-Signature-256"]
+
+    assert world.call(call).status_code == 401
+
+
+def test_signature_header_that_came_twice_is_refused(world):
+    call = _push()
+    call["headers"] = [*call["headers"].items(), ("X-Hub-Signature-256", "sha256=00")]
+
+    assert world.call(call).status_code == 401
+
+
+def test_refused_delivery_does_not_use_up_its_id(world):
+    refused, accepted = world.call(_push(secret=b"guess"), _push())
+
+    assert (refused.status_code, accepted.status_code) == (401, 202)
+
+
+def test_unproven_ping_is_answered_but_not_stored(world):
+    body = json.dumps({"zen": "Keep it", "hook_id": 1}).encode()
+    headers = {"Content-Type": "application/json", "X-GitHub-Event": "ping"}
+    headers["X-GitHub-Delivery"] = "p-1"
+    result = world.call({"method": "POST", "path": "/", "body": body, "headers": headers})
+
+    assert result.status_code == 200
+    assert "ping" in result.json["ignored"]
+    assert world.rows("SELECT count(*) FROM deliveries") == [(0,)]
+
+
+def test_unknown_project_is_404(world):
+    result = world.call(_push("/hooks/nobody"))
+
+    assert result.status_code == 404
+    assert result.json["success"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"", "application/json"), (b"{", "application/json"), (b"\xff\x00", "text/plain")],
+)
+def test_body_that_is_not_understood_is_a_client_error(world, body, content_type):
+    result = world.call(_push(body=body, **{"Content-Type": content_type}))
+
+    assert result.status_code in (400, 415, 422)
+    assert result.json["success"] is False
+
+
+def test_large_body_is_read_in_turn(world):
+    body = signed_push.body(size=1_000_000)
+
+    assert world.call(_push(body=body)).status_code == 202
+    assert world.rows("SELECT length(body) FROM deliveries") == [(len(body),)]
+
+
+def test_body_over_the_setting_is_413(tmp_path):
+    world = _World(tmp_path / "state", MAX_BODY_MB="0.00390625")
+    result = world.call(_push())
+
+    assert result.status_code == 413
+    assert "0.00390625 MiB" in result.json["error"]
+
+
+def test_get_on_a_hook_names_the_call_that_works(world):
+    result = world.get("/hooks/shop")
+
+    assert result.status_code == 405
+    assert result.headers["allow"] == "POST"
+    assert "signed" in result.json["hint"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/", 405)]
+)
+def test_errors_of_the_framework_have_the_same_shape(world, method, path, status):
+    result = world.call({"method": method, "path": path})
+
+    assert result.status_code == status
+    assert set(result.json) == {"success", "error", "hint"}
+    assert result.json["hint"]
+
+
+def test_full_disk_is_503_with_retry_after(world, monkeypatch):
+    async def refuse(*_):
+        raise inbox.UnavailableError("database or disk is full", "Send it again later")
+
+    monkeypatch.setattr(inbox.Inbox, "put", refuse)
+    result = world.call(_push())
+
+    assert result.status_code == 503
+    assert result.headers["retry-after"] == "5"
+    assert "full" in result.json["error"]
+
+
+def test_fault_is_500_without_its_words_and_logged(world, monkeypatch, capsys):
+    def fault(*_, **__):
+        raise RuntimeError("the secret is\nhunter2")
+
+    monkeypatch.setattr("build_hook.judge.judge", fault)
+    result = world.call(_push())
+
+    assert result.status_code == 500
+    assert "hunter2" not in result.text
+    assert "event=fault" in capsys.readouterr().err
+
+
+def test_worker_is_woken_for_a_build_and_at_the_start(world):
+    listener = wake.Listener(world.options.run)
+    try:
+        world.get("/healthz")
+        assert listener.wait(0.1) == {wake.Nudge.RECONCILE}
+        world.call(_push())
+        assert wake.Nudge.QUEUE in listener.wait(0.1)
+    finally:
+        listener.close()
+
+
+def test_listing_is_hooked_s_shape_without_paths_and_passwords(world):
+    token = SHOP.model_copy(
+        update={"name": "blog", "repository": "https://me:t0ken@github.example/a/blog"}
+    )
+    world.register(SHOP, token)
+    result = world.get("/")
+
+    assert result.status_code == 200
+    assert result.json["success"] is True
+    assert [hook["name"] for hook in result.json["hooks"]] == ["shop", "blog"]
+    assert result.json["hooks"][1]["repository"] == "https://github.example/a/blog"
+    assert all(hook["command"] is hook["cwd"] is None for hook in result.json["hooks"])
+
+
+def test_browser_gets_a_page_in_which_nothing_runs(world):
+    hostile = SHOP.model_copy(update={"repository": "https://h.example/<script>alert(1)</script>"})
+    world.register(hostile)
+    result = world.get("/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+
+    assert result.headers["content-type"].startswith("text/html")
+    assert "<script>" not in result.text
+    assert "&lt;script&gt;" in result.text
+
+
+def test_registry_is_picked_up_without_a_restart_but_not_looked_at_each_time(world):
+    now = [0.0]
+    projects = catalogue.Catalogue(
+        registry.Reader(world.options.registry), interval=0.5, clock=lambda: now[0]
+    )
+    assert [p.name for p in projects.registry.projects] == ["shop"]
+    world.register(SHOP, SHOP.model_copy(update={"name": "other"}))
+
+    now[0] = 0.4
+    assert [p.name for p in projects.registry.projects] == ["shop"]
+    now[0] = 0.5
+    assert [p.name for p in projects.registry.projects] == ["shop", "other"]
+    assert projects.index.find("other") is not None
+
+
+def test_health(world):
+    result = world.get("/healthz")
+
+    assert result.status_code == 200
+    assert result.json == {"ok": True, "database": "ok", "registry": "ok", "projects": 1}
+
+
+def test_bad_registry_keeps_the_last_good_one_and_is_told(world, tmp_path):
+    projects = catalogue.Catalogue(registry.Reader(world.options.registry), interval=0)
+    assert projects.problem is None
+    world.options.registry.write_text('{"version": 1, "projects": [{"name": "BAD"}]}')
+
+    assert "registry" in projects.problem
+    assert str(tmp_path) not in projects.problem
+    assert [p.name for p in projects.registry.projects] == ["shop"]
+    assert projects.index.find("shop") is not None
+
+
+def test_health_tells_a_bad_registry(world):
+    world.options.registry.write_text("{")
+    result = world.get("/healthz")
+
+    assert result.status_code == 503
+    assert result.json["ok"] is False
+    assert "registry" in result.json["registry"]
+    assert str(world.options.state) not in result.text
+
+
+def test_health_tells_a_locked_database(world, monkeypatch):
+    blocker = database.connect(world.options.database)
+    blocker.execute("BEGIN IMMEDIATE")
+    try:
+        store = inbox.Inbox(world.options.database, lambda: None, patience=0.1)
+        monkeypatch.setattr(inbox, "Inbox", lambda *_: store)
+        result = world.get("/healthz")
+    finally:
+        blocker.execute("ROLLBACK")
+        blocker.close()
+
+    assert result.status_code == 503
+    assert "locked" in result.json["database"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/builds/1", "/api/v1/builds/1/log"])
+def test_builds_need_the_token(world, path):
+    world.call(_push())
+
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        result = world.get(path, **headers)
+        assert result.status_code == 401
+        assert result.json["success"] is False
+
+
+def test_build_is_shown_without_its_environment(world):
+    world.call(_push())
+    history = builds.Builds(world.options.database)
+    history.note(1, settings='{"environment": {"PASSWORD": "hunter2"}}')
+    history.close()
+    result = world.get("/api/v1/builds/1", Authorization=world.bearer())
+
+    assert result.status_code == 200
+    assert result.json["project"] == "shop"
+    assert result.json["commit"] == signed_push.COMMIT
+    assert result.json["phases"][0]["phase"] == "queued"
+    assert result.json["log"].endswith("/api/v1/builds/1/log")
+    assert "hunter2" not in result.text
+
+
+def test_log_is_text(world):
+    world.call(_push())
+    buildlog.path(world.options.logs, 1).write_text("<b>one</b>\n" * 20_000)
+    result = world.get("/api/v1/builds/1/log", Authorization=world.bearer())
+
+    assert result.headers["content-type"] == "text/plain; charset=utf-8"
+    assert result.text == "<b>one</b>\n" * 20_000
+
+
+def test_log_that_has_not_begun_is_empty(world):
+    world.call(_push())
+    result = world.get("/api/v1/builds/1/log", Authorization=world.bearer())
+
+    assert (result.status_code, result.text) == (200, "")
+
+
+@pytest.mark.parametrize("number", ["2", "0", "x", "99999999999999999999999", "../1"])
+def test_build_that_is_not_there_is_404(world, number):
+    result = world.get(f"/api/v1/builds/{number}", Authorization=world.bearer())
+
+    assert result.status_code == 404

@@ -1,0 +1,74 @@
+import os
+
+import pytest
+
+from build_hook import api_token, secret_files
+
+
+@pytest.fixture
+def files(tmp_path):
+    return secret_files.SecretFiles(tmp_path)
+
+
+def test_value_has_no_line_end(tmp_path, files):
+    (tmp_path / "shop").write_bytes(b"hunter 2\n")
+
+    assert files.read("shop") == b"hunter 2"
+
+
+def test_missing_and_empty_are_none(tmp_path, files):
+    (tmp_path / "empty").write_bytes(b"\n")
+
+    assert files.read("empty") is None
+    assert files.read("missing") is None
+
+
+@pytest.mark.parametrize("name", ["../shop", "/etc/passwd", "", ".hidden", "a/b", "a\x00b"])
+def test_names_never_leave_the_folder(tmp_path, name):
+    (tmp_path / "shop").write_bytes(b"secret")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+
+    assert secret_files.SecretFiles(inner).read(name) is None
+
+
+def test_change_and_removal_are_seen(tmp_path, files):
+    path = tmp_path / "shop"
+    path.write_bytes(b"old")
+    files.read("shop")
+    path.write_bytes(b"newer")
+    assert files.read("shop") == b"newer"
+    path.unlink()
+    assert files.read("shop") is None
+
+
+def test_unchanged_file_is_not_read_again(tmp_path, files):
+    path = tmp_path / "shop"
+    path.write_bytes(b"same")
+    stat = path.stat()
+    files.read("shop")
+    path.write_bytes(b"diff")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    assert files.read("shop") == b"same"
+
+
+def test_token_is_made_once_and_is_private(tmp_path, files):
+    api_token.ensure(tmp_path)
+    token = files.read(api_token.NAME)
+    api_token.ensure(tmp_path)
+
+    assert files.read(api_token.NAME) == token
+    assert len(token) >= 40
+    assert (tmp_path / api_token.NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_token_admits_only_itself(tmp_path, files):
+    assert not api_token.admits(files, "Bearer ")
+    api_token.ensure(tmp_path)
+    token = files.read(api_token.NAME).decode()
+
+    assert api_token.admits(files, f"Bearer {token}")
+    assert api_token.admits(files, f"bearer {token}")
+    for wrong in (None, "", token, f"Basic {token}", f"Bearer {token}x", "Bearer ", "Bearer é"):
+        assert not api_token.admits(files, wrong)
