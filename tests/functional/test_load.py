@@ -3,6 +3,7 @@ import http.server
 import socketserver
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -14,9 +15,10 @@ class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        assert isinstance(self.server, Server)
         self.server.answer(self)
 
-    def log_message(self, *_):
+    def log_request(self, code="-", size="-"):
         pass
 
     def reply(self, version, status=200):
@@ -28,6 +30,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 class Echo(socketserver.StreamRequestHandler):
     def handle(self):
+        assert isinstance(self.server, Server)
         for line in self.rfile:
             self.server.answer(self, line)
 
@@ -36,6 +39,7 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
+    answer: Callable[..., object]
 
 
 def good_web(handler):
@@ -183,6 +187,8 @@ def test_versions_are_told_apart():
         second = load.wait_for("web", "v2", 10)
         load.stop()
 
+    assert first
+    assert second
     assert first < changed < second < changed + 1
     assert load.answering("web") == "v2"
     assert load.first_seen("web", "v3") is None
