@@ -26,10 +26,15 @@ AZURE = "dev.azure.com"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Remote:
-    """A host and the full name of a repository on it, both in lower case."""
+    """A host in lower case, and the full name of a repository on it as written."""
 
     host: str
-    path: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The full name as it is compared."""
+        return self.name.lower()
 
 
 def parse(url: str) -> Remote | None:
@@ -39,11 +44,11 @@ def parse(url: str) -> Remote | None:
     match = _URL.fullmatch(url) or _SCP.fullmatch(url)
     if match is None:
         return None
-    host, path = match[1].lower().rstrip("."), plain(match[2])
+    host, path = match[1].lower().rstrip("."), _trimmed(match[2])
     if host.endswith(".visualstudio.com") and host not in _ALIASES:
         host, path = AZURE, f"{host.partition('.')[0]}/{path}"
     host = canonical(host)
-    if host == AZURE or "_git" in path:
+    if host == AZURE or "_git" in path.lower():
         path = _azure(host, path)
     return Remote(host, path) if host and path else None
 
@@ -56,19 +61,25 @@ def canonical(host: str) -> str:
 
 def plain(path: str) -> str:
     """A repository's path as it is compared: lower case, no ``.git``, no outer slashes."""
+    return _trimmed(path).lower()
+
+
+def _trimmed(path: str) -> str:
     if "%" in path:
         path = urllib.parse.unquote(path)
-    return path.strip("/").lower().removesuffix(".git").rstrip("/")
+    path = path.strip("/")
+    return path[:-4].rstrip("/") if path[-4:].lower() == ".git" else path
 
 
 def _azure(host: str, path: str) -> str:
     """Azure's forms as organisation/project/repository; a project's main repository has two."""
     parts = path.split("/")
     if host == AZURE:
-        parts = [part for part in parts if part not in ("v3", "defaultcollection")]
-    if "_git" not in parts:
+        parts = [part for part in parts if part.lower() not in ("v3", "defaultcollection")]
+    lower = [part.lower() for part in parts]
+    if "_git" not in lower:
         return "/".join(parts)
-    at = parts.index("_git")
+    at = lower.index("_git")
     owner, name = parts[:at], parts[at + 1 : at + 2]
     if host == AZURE and len(owner) == 1:
         owner = owner + name

@@ -55,6 +55,10 @@ class Forge(abc.ABC):
         """Whether this is a ping that the host sends without proof, whatever is configured."""
         return False
 
+    def claims(self, body: dict[str, Any]) -> bool:
+        """Whether this is the shape of what the host sends, where its headers do not tell."""
+        return False
+
     @abc.abstractmethod
     def _read(self, headers: Headers, body: dict[str, Any]) -> push.Event: ...
 
@@ -68,10 +72,23 @@ class Forge(abc.ABC):
     ) -> signatures.Proof: ...
 
 
+class TokenForge(Forge):
+    """A host that signs nothing: ``Authorization`` carries the secret."""
+
+    def _prove(
+        self,
+        headers: Headers,
+        body: bytes,
+        secrets: Sequence[signatures.Secret],
+        now: float,
+    ) -> signatures.Proof:
+        return signatures.authorization(headers.get("authorization"), secrets)
+
+
 def event_name(headers: Headers, *names: str) -> str:
     """The event that the first of these headers names."""
     for header in names:
-        found = fields.name(headers.get(header))
+        found = fields.name(headers.get(header.lower()))
         if found is not None:
             return found
     raise UnreadableError(

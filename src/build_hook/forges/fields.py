@@ -75,6 +75,15 @@ def host(*urls: object) -> str | None:
     return None
 
 
+def full_name_in(*urls: object) -> str | None:
+    """The full name of a repository in the first value that is its URL."""
+    for url in urls:
+        remote = remotes.parse(url) if isinstance(url, str) else None
+        if remote is not None:
+            return name(remote.name)
+    return None
+
+
 def change(
     ref: object,
     before: object = None,

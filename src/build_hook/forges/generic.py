@@ -6,8 +6,24 @@ Hosts that put nothing of their own into the headers are told by the shape of th
 from collections.abc import Sequence
 from typing import Any
 
-from build_hook import push, remotes, signatures
-from build_hook.forges import base, fields
+from build_hook import push, signatures
+from build_hook.forges import (
+    azure,
+    base,
+    bitbucket_legacy,
+    dockerhub,
+    fields,
+    harbor,
+    registry,
+)
+
+_BY_SHAPE = (
+    azure.Azure(),
+    bitbucket_legacy.BitbucketLegacy(),
+    dockerhub.DockerHub(),
+    harbor.Harbor(),
+    registry.Registry(),
+)
 
 
 class Generic(base.Forge):
@@ -20,6 +36,9 @@ class Generic(base.Forge):
     name = "generic"
 
     def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
+        for forge in _BY_SHAPE:
+            if forge.claims(body):
+                return forge.read(headers, body)
         return read(self.name, body, fields.name(headers.get("x-request-id")))
 
     def _prove(
@@ -38,7 +57,7 @@ class Generic(base.Forge):
 
 
 def read(provider: str, body: dict[str, Any], delivery: str | None) -> push.Event:
-    """An event from plain JSON; what names a repository and a ref is a push."""
+    """An event from plain JSON: what names a repository and a ref is a push."""
     name, urls = _repository(body.get("repository"))
     after = body.get("after") or body.get("commit")
     change = fields.change(
@@ -65,10 +84,9 @@ def read(provider: str, body: dict[str, Any], delivery: str | None) -> push.Even
 def _repository(value: object) -> tuple[str | None, tuple[str, ...]]:
     """The full name and the clone URLs."""
     if isinstance(value, str):
-        remote = remotes.parse(value)
-        return (remote.path, fields.names(value)) if remote else (fields.name(value), ())
+        full = fields.full_name_in(value)
+        return (full, fields.names(value)) if full else (fields.name(value), ())
     found = fields.mapping(value)
     urls = fields.names(*(found.get(key) for key in ("clone_url", "ssh_url", "git_url", "url")))
-    remote = next((known for url in urls if (known := remotes.parse(url))), None)
     full = found.get("full_name") or found.get("path_with_namespace")
-    return fields.first_name(full, remote.path if remote else None), urls
+    return fields.name(full) or fields.full_name_in(*urls), urls

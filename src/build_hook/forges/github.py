@@ -9,7 +9,7 @@ from typing import Any
 from build_hook import push, signatures
 from build_hook.forges import base, fields
 
-EVENT = "x-github-event"
+EVENT = "X-GitHub-Event"
 KINDS = {
     "push": push.Kind.PUSH,
     "create": push.Kind.REF_CREATE,
@@ -31,7 +31,7 @@ class GitHub(base.Forge):
 
     def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
         event = base.event_name(headers, EVENT)
-        return read(self.name, event, body, fields.name(headers.get("x-github-delivery")))
+        return read(self.name, event, body, _delivery(headers))
 
     def _prove(
         self,
@@ -46,6 +46,12 @@ class GitHub(base.Forge):
         return signatures.hex_hmac(
             value, body, secrets, header="X-Hub-Signature-256", prefix="sha256="
         )
+
+
+def _delivery(headers: base.Headers) -> str | None:
+    """The GUID is one for all hooks of an event; with the hook's own id it names the delivery."""
+    guid, hook = headers.get("x-github-delivery"), headers.get("x-github-hook-id")
+    return fields.name(f"{guid}/{hook}" if guid and hook else guid)
 
 
 def read(provider: str, event: str, body: dict[str, Any], delivery: str | None) -> push.Event:
