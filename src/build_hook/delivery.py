@@ -10,6 +10,8 @@ from build_hook.store import builds, deliveries
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-token"}
 )
+# The whole text is in the delivery.
+LONGEST_MESSAGE = 1000
 
 
 def is_kept(verdict: judge.Judgement) -> bool:
@@ -60,7 +62,7 @@ def requests(verdict: judge.Judgement) -> Iterator[builds.Request]:
                 match.change.ref,
                 builds.Cause.PUSH,
                 commit=match.change.after,
-                message=match.change.head_message,
+                message=(match.change.head_message or "")[:LONGEST_MESSAGE] or None,
             )
 
 

@@ -140,7 +140,7 @@ def enqueue(
     connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, Phase.QUEUED, now))
     overtaken = connection.execute(
         "UPDATE builds SET phase = ?, finished = ?, reason = ?"
-        " WHERE project = ? AND phase = ? AND id < ? RETURNING id",
+        " WHERE project = ? AND phase = ? AND finished IS NULL AND id < ? RETURNING id",
         (Phase.SUPERSEDED, now, f"by build {build}", request.project, Phase.QUEUED, build),
     ).fetchall()
     connection.executemany(

@@ -40,7 +40,8 @@ MIGRATIONS = (
         container TEXT
     );
     CREATE INDEX builds_by_project ON builds (project, id);
-    CREATE INDEX builds_open ON builds (phase) WHERE finished IS NULL;
+    CREATE INDEX builds_open ON builds (phase, project) WHERE finished IS NULL;
+    CREATE INDEX builds_by_delivery ON builds (delivery) WHERE delivery IS NOT NULL;
     CREATE TABLE phases (
         build INTEGER NOT NULL REFERENCES builds (id) ON DELETE CASCADE,
         phase TEXT NOT NULL,
