@@ -66,8 +66,8 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def reachable(start: str) -> frozenset[str]:
-    """Everything that is imported when a module is, packages of the way included."""
+def reachable(start: str, *, with_packages: bool = True) -> frozenset[str]:
+    """Everything that is imported when a module is, the packages it lies in included or not."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -77,7 +77,8 @@ def reachable(start: str) -> frozenset[str]:
         seen.add(name)
         if name in modules():
             waiting += imports(name)
-            waiting.append(name.rpartition(".")[0] or name)
+            if with_packages:
+                waiting.append(name.rpartition(".")[0] or name)
     return frozenset(seen)
 
 

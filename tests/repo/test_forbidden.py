@@ -15,7 +15,9 @@ TAKEN = {"docker", "queue", "secrets", "logging", "git"}
 
 # Home folders, build machines, drive letters; put together so that they do not find themselves.
 PRIVATE_PATHS = re.compile(
-    "|".join(("/" + "home/", "/" + "Users/", "/" + "root/", "/" + "work/", r"\b[A-Z]:\\"))
+    "|".join(
+        ("/" + "home/(?!ubuntu/)", "/" + "Users/", "/" + "root/", "/" + "work/", r"\b[A-Z]:\\")
+    )
 )
 
 
