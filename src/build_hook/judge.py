@@ -77,6 +77,24 @@ def known_secrets(
     )
 
 
+def prove(
+    entry: project.Project,
+    headers: forges.Headers,
+    body: bytes,
+    secret_values: SecretValues,
+    now: float,
+) -> signatures.Proof:
+    """Whether the delivery is from the project's git host; None if it has no secret to tell."""
+    found = forges.detect(headers).name
+    if entry.provider is not None and found not in (entry.provider, "generic"):
+        reason = f"it comes from {found}, the project takes deliveries of {entry.provider}"
+        return signatures.Proof(False, None, reason)
+    secrets = known_secrets(entry, secret_values)
+    if entry.secrets and not secrets:
+        return signatures.Proof(False, None, f"secret {entry.secrets[0]} has no value here")
+    return _forge(entry, headers).prove(headers, body, secrets, now)
+
+
 def _addressed(
     headers: forges.Headers,
     body: bytes,
@@ -91,7 +109,7 @@ def _addressed(
             404, "No project has this name", "See build-hook projects, or register it first"
         )
     forge = _forge(entry, headers)
-    proof = _prove(entry, forge, headers, body, secret_values, now)
+    proof = prove(entry, headers, body, secret_values, now)
     if not _accepts(entry, proof) and not forge.never_signs(headers):
         raise _unproven([(entry, proof)])
     event = forge.read(headers, forges.decode(headers, body))
@@ -113,16 +131,9 @@ def _open(
     candidates = index.candidates(event)
     if not candidates:
         return _nobody(event)
-    proofs = [
-        (entry, _prove(entry, _forge(entry, headers), headers, body, secret_values, now))
-        for entry in candidates
-        if _is_host(entry, headers)
-    ]
+    proofs = [(entry, prove(entry, headers, body, secret_values, now)) for entry in candidates]
     accepted = [(entry, proof) for entry, proof in proofs if _accepts(entry, proof)]
     if not accepted:
-        if forges.detect(headers).never_signs(headers):
-            return Judgement(event, False, note="ping")
-        _forge(candidates[0], headers)
         raise _unproven(proofs)
     best = max((proof for _, proof in accepted), key=lambda proof: proof.verified is True)
     if event.kind is push.Kind.PING:
@@ -145,34 +156,8 @@ def _nobody(event: push.Event) -> Judgement:
     )
 
 
-def _is_host(entry: project.Project, headers: forges.Headers) -> bool:
-    """Whether the headers may come from the kind of host that the project names."""
-    return entry.provider is None or forges.detect(headers).name in (entry.provider, "generic")
-
-
 def _forge(entry: project.Project, headers: forges.Headers) -> forges.Forge:
-    if not _is_host(entry, headers):
-        raise _RefusedError(
-            401,
-            f"The delivery comes from {forges.detect(headers).name}, "
-            f"project {entry.name} takes those of {entry.provider}",
-            "Correct the project's provider, or remove it",
-        )
     return forges.by_name(entry.provider) if entry.provider else forges.detect(headers)
-
-
-def _prove(
-    entry: project.Project,
-    forge: forges.Forge,
-    headers: forges.Headers,
-    body: bytes,
-    secret_values: SecretValues,
-    now: float,
-) -> signatures.Proof:
-    secrets = known_secrets(entry, secret_values)
-    if entry.secrets and not secrets:
-        return signatures.Proof(False, None, f"secret {entry.secrets[0]} has no value here")
-    return forge.prove(headers, body, secrets, now)
 
 
 def _accepts(entry: project.Project, proof: signatures.Proof) -> bool:

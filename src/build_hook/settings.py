@@ -111,7 +111,7 @@ def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.envi
         SettingsError: if a value is wrong or the folder cannot be used.
 
     """
-    folder = (state or pathlib.Path(environ.get(f"{PREFIX}STATE", _default_state()))).absolute()
+    folder = state_folder(state, environ)
     values: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}
     try:
         settings = Settings.model_validate({**values, "state": folder})
@@ -119,6 +119,13 @@ def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.envi
         raise errors.SettingsError(*explain(error, "settings")) from error
     _prepare(settings)
     return settings
+
+
+def state_folder(
+    state: pathlib.Path | None = None, environ: Mapping[str, str] = os.environ
+) -> pathlib.Path:
+    """Where the state belongs, whether or not it is there."""
+    return (state or pathlib.Path(environ.get(f"{PREFIX}STATE", _default_state()))).absolute()
 
 
 def explain(error: pydantic.ValidationError, what: str) -> tuple[str, str]:
