@@ -32,10 +32,10 @@ class Cycle:
         self._give_traffic_to(of, new, old)
         of.release()
 
-        self._store.enter(of.build.id, builds.Phase.DRAINING)
+        of.enter(builds.Phase.DRAINING)
         self._drain(of)
 
-        self._store.enter(of.build.id, builds.Phase.WATCHING)
+        of.enter(builds.Phase.WATCHING)
         try:
             watch.over(of.project.watch, lambda: self._look(new), of.is_overtaken)
         except errors.WatchError:

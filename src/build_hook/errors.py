@@ -10,6 +10,9 @@ class BuildHookError(Exception):
 
     """
 
+    # Whether the same commit may succeed another time: the world was at fault, not the commit.
+    is_passing = False
+
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -34,9 +37,13 @@ class StoreError(BuildHookError):
 class CheckoutError(BuildHookError):
     """git could not bring the commit."""
 
+    is_passing = True
+
 
 class DiskFullError(BuildHookError):
     """There is not enough room to build safely."""
+
+    is_passing = True
 
 
 class ImageError(BuildHookError):
@@ -45,6 +52,8 @@ class ImageError(BuildHookError):
 
 class EngineDownError(BuildHookError):
     """The Docker engine does not answer; work waits for it."""
+
+    is_passing = True
 
 
 class ContainerError(BuildHookError):
@@ -57,6 +66,8 @@ class GateError(BuildHookError):
 
 class ProxyError(BuildHookError):
     """The proxy did not do as told."""
+
+    is_passing = True
 
 
 class PortTakenError(ProxyError):

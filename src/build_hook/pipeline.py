@@ -62,7 +62,7 @@ class Pipeline:
         except errors.WatchError as error:
             self._roll_back(of, error)
         except errors.BuildHookError as error:
-            self._fail(of, str(error))
+            self._fail(of, str(error), retry=error.is_passing)
         except Exception as error:
             _log.exception("build %s: unforeseen", of.build.id)
             self._fail(of, f"Unforeseen: {error!r}. This is a fault of build-hook: report it")
@@ -74,7 +74,7 @@ class Pipeline:
         except errors.WatchError as error:
             self._roll_back(of, error)
         except errors.BuildHookError as error:
-            self._fail(of, str(error))
+            self._fail(of, str(error), retry=error.is_passing)
 
     def serving(self, of: job.Job) -> job.Version | None:
         """The version that served before this build."""
@@ -168,10 +168,11 @@ class Pipeline:
         self._undo(of)
         of.end(builds.Phase.ROLLED_BACK, f"{error}. Build {serving.build} serves again")
 
-    def _fail(self, of: job.Job, reason: str) -> None:
+    def _fail(self, of: job.Job, reason: str, *, retry: bool = False) -> None:
         phase = self._store.get(of.build.id).phase
         self._undo(of)
-        of.end(builds.Phase.FAILED, f"{phase}: {reason}")
+        self._store.fail(of.build.id, f"{phase}: {reason}", retry=retry)
+        of.log.headline(f"failed: {reason}")
 
     def _undo(self, of: job.Job) -> None:
         """Remove the candidate, if there is one and it does not serve."""

@@ -28,7 +28,7 @@ def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Requ
         return None  # it takes the head when it fetches, or is looked at again when it ends
     serving = store.serving().get(of.name)
     for known in (latest, store.get(serving.build) if serving else None):
-        if known is None or known.commit != head:
+        if known is None or known.commit != head or known.retry:
             continue
         if job.deployed_with(known, of).runs_as == of.runs_as:
             return None

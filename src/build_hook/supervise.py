@@ -125,7 +125,7 @@ def _listen(with_settings: settings.Settings) -> socket.socket:
         listener = socket.create_server(address, backlog=2048, reuse_port=False)
     except OSError as error:
         raise errors.SettingsError(
-            f"Web cannot listen on {address[0]}:{address[1]}: {error.strerror}",
+            f"Web cannot listen on {address[0]}:{address[1]}: {os.strerror(error.errno or 0)}",
             "Choose another with --port or BUILD_HOOK_PORT",
         ) from error
     listener.set_inheritable(True)

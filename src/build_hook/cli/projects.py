@@ -35,7 +35,7 @@ from build_hook.store import builds
 )
 @options.as_json
 @options.with_settings
-def add(with_settings: settings.Settings, as_json: bool, /, **given: Any) -> None:
+def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
     """Register a project, or change one; it is built from its repository at once."""
     name = str(given["name"])
     secret = _keep_secret(with_settings, name, given["secret_file"])

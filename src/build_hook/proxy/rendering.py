@@ -12,7 +12,8 @@ from build_hook import project, settings
 
 # Two versions at a time, one more that long sessions still hold, one to spare.
 SLOTS = 4
-MAX_CONNECTIONS = 20_000
+# Bounds HAProxy's memory where the machine's own limit is very high; two files a connection.
+FILE_LIMIT = 20_000
 # An address that nothing listens on, for slots that have no container.
 NOWHERE = "127.0.0.1"
 _USER = "haproxy"
@@ -76,7 +77,7 @@ def render(with_settings: settings.Settings, all_listeners: list[Listener]) -> s
         address=with_settings.publish_address,
         socket=with_settings.run / "haproxy.sock",
         idle_socket=with_settings.run / "haproxy-idle.sock",
-        maxconn=MAX_CONNECTIONS,
+        file_limit=FILE_LIMIT,
         user=user,
         group=user,
     )

@@ -76,7 +76,8 @@ class Build:
     """One row. ``commit`` is None until the head of ``ref`` is known; times are Unix seconds.
 
     ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
-    in JSON; ``image`` the image's id; ``container`` the container's id.
+    in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
+    failed through no fault of the commit, so that trying again makes sense.
     """
 
     id: int
@@ -89,6 +90,7 @@ class Build:
     phase: Phase
     reason: str | None
     cancel: bool
+    retry: bool
     created: float
     finished: float | None
     settings: str | None
@@ -191,6 +193,12 @@ class Builds:
     def running(self) -> list[Build]:
         """Builds that were started and have not ended, oldest first."""
         return self._select("WHERE finished IS NULL AND phase != 'queued' ORDER BY id")
+
+    def fail(self, build: int, reason: str, *, retry: bool) -> None:
+        """Record that a build failed; ``retry`` if the commit is not to blame."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE builds SET retry = ? WHERE id = ?", (retry, build))
+        self.enter(build, Phase.FAILED, reason)
 
     def enter(self, build: int, phase: Phase, reason: str | None = None) -> None:
         """Record that a build enters a phase; call it before acting.
@@ -341,6 +349,7 @@ def _build(row: sqlite3.Row) -> Build:
         phase=Phase(row["phase"]),
         reason=row["reason"],
         cancel=bool(row["cancel"]),
+        retry=bool(row["retry"]),
         created=row["created"],
         finished=row["finished"],
         settings=row["settings"],

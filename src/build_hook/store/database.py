@@ -33,6 +33,7 @@ MIGRATIONS = (
         phase TEXT NOT NULL DEFAULT 'queued',
         reason TEXT,
         cancel INTEGER NOT NULL DEFAULT 0,
+        retry INTEGER NOT NULL DEFAULT 0,
         created REAL NOT NULL,
         finished REAL,
         settings TEXT,

@@ -1,0 +1,86 @@
+"""What this machine needs, and whether it has it."""
+
+import dataclasses
+import fcntl
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+
+from build_hook import engine, errors, images, registry, settings
+from build_hook.proxy import process, runtime
+
+# Before 2.39.4 a clone could run code through submodules and links (CVE-2024-32002, -32004).
+_OLDEST_GIT = (2, 39, 4)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, whether it is well, and what was seen or is to do."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+def examine(with_settings: settings.Settings) -> Iterator[Finding]:
+    """Run every check, in the order in which they matter."""
+    yield _finding("registry", lambda: _registry(with_settings))
+    yield _finding("git", _git)
+    yield _finding("Docker engine", lambda: _engine(with_settings))
+    yield _finding("image builder", lambda: " ".join(images.client().argv))
+    yield _finding("disk", lambda: _disk(with_settings))
+    yield _finding("HAProxy", lambda: process.command(with_settings)[0])
+    yield _finding("proxy runs", lambda: _proxy(with_settings))
+    yield _finding("worker runs", lambda: _worker(with_settings))
+
+
+def _finding(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, True, check())
+    except errors.BuildHookError as error:
+        return Finding(subject, False, str(error))
+
+
+def _registry(with_settings: settings.Settings) -> str:
+    return f"{len(registry.load(with_settings.registry).projects)} projects"
+
+
+def _git() -> str:
+    try:
+        said = subprocess.run(
+            ("git", "--version"), capture_output=True, check=True, text=True, timeout=10
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise errors.CheckoutError("git is not installed", "apt-get install git") from error
+    numbers = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
+    if numbers and tuple(map(int, numbers.groups())) < _OLDEST_GIT:
+        raise errors.CheckoutError(
+            f"{said} has known holes that a hostile repository can use", "Upgrade git"
+        )
+    return said
+
+
+def _engine(with_settings: settings.Settings) -> str:
+    docker = engine.Engine(with_settings.docker_host, with_settings.instance)
+    docker.ping()
+    return f"answers at {with_settings.docker_host}"
+
+
+def _disk(with_settings: settings.Settings) -> str:
+    docker = engine.Engine(with_settings.docker_host, with_settings.instance)
+    images.require_space(with_settings.state, with_settings.min_free_mb)
+    images.require_space(docker.data_root(), with_settings.min_free_mb)
+    return f"more than {with_settings.min_free_mb} MiB are free"
+
+
+def _proxy(with_settings: settings.Settings) -> str:
+    return f"process {runtime.Runtime(with_settings.run).process_id()}"
+
+
+def _worker(with_settings: settings.Settings) -> str:
+    with (with_settings.run / "worker.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return "it holds its lock"
+    raise errors.SettingsError("No worker runs on this state folder", "Start it: build-hook serve")
