@@ -40,7 +40,6 @@ class DockerBuildHookCharm(ops.CharmBase):
 
         Raises:
             SettingsError: naming the option and how to set it.
-
         """
         return config.load(self)
 

@@ -42,7 +42,6 @@ def load(charm: ops.CharmBase) -> Config:
 
     Raises:
         SettingsError: naming the option and how to set it.
-
     """
     options = {key.replace("-", "_"): value for key, value in charm.config.items()}
     own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}

@@ -92,7 +92,6 @@ def run(*argv: str) -> str:
 
     Raises:
         MachineError: if it fails.
-
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:

@@ -27,7 +27,6 @@ class Product:
 
         Raises:
             ProductError: with what it said on stderr.
-
         """
         argv = [*service.command(self.settings), *arguments, "--json"]
         environment = {**os.environ, **service.environment(self.settings)}

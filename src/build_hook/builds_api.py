@@ -32,7 +32,6 @@ class Access:
 
         Raises:
             RefusedError: without the token, if there is no such build, or no database.
-
         """
         if not self._admits(request.get_header("Authorization")):
             raise answers.RefusedError(

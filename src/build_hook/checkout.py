@@ -44,7 +44,6 @@ def head(of: project.Project, check_stop: Stop = lambda: None) -> str:
 
     Raises:
         CheckoutError: if the host does not answer, or has no such ref.
-
     """
     # a tag object is followed by its commit, named ref^{}
     output = _git(
@@ -73,7 +72,6 @@ class Repositories:
 
         Raises:
             CheckoutError: if it cannot be brought.
-
         """
         mirror = self._mirror(of)
         _git(
@@ -146,7 +144,6 @@ def inside(folder: pathlib.Path, relative: str, what: str) -> pathlib.Path:
 
     Raises:
         CheckoutError: if it is missing or leads out.
-
     """
     path = (folder / relative).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import datetime
+import threading
 from typing import Any
 
 import docker.errors
@@ -46,13 +47,13 @@ class Containers:
 
     def __init__(self, docker_engine: engine.Engine) -> None:
         self._engine = docker_engine
+        self._one_network = threading.Lock()
 
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
         """Create and start the container of a build, on the instance's own network.
 
         Raises:
             ContainerError: if the engine refuses; nothing is left behind.
-
         """
         with self._engine.speaking(f"start the container of build {build}"):
             api = self._engine.api
@@ -104,7 +105,6 @@ class Containers:
 
         Raises:
             ContainerError: if it is gone, or does not start.
-
         """
         with self._engine.speaking("start a container again"):
             self._engine.api.start(container)
@@ -145,8 +145,8 @@ class Containers:
 
     def _network(self) -> str:
         api, name = self._engine.api, labels.network_name(self._engine.instance)
-        if not any(n["Name"] == name for n in api.networks(filters=self._engine.ours())):
-            with contextlib.suppress(docker.errors.APIError):  # two builds at once: one was first
+        with self._one_network:  # the engine lets two builds at once make two of one name
+            if not any(n["Name"] == name for n in api.networks(filters=self._engine.ours())):
                 api.create_network(
                     name,
                     driver="bridge",

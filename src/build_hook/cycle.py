@@ -26,7 +26,6 @@ class Cycle:
         Raises:
             ProxyError: if traffic could not be moved; the old version serves on.
             WatchError: if the new version failed; traffic is back on the old one.
-
         """
         of.enter(builds.Phase.SWITCHING)
         self._give_traffic_to(of, new, old)

@@ -34,7 +34,6 @@ class Engine:
 
         Raises:
             EngineDownError: if it does not.
-
         """
         with self.speaking("reach the engine"):
             self.api.ping()
@@ -58,7 +57,6 @@ class Engine:
         Raises:
             ContainerError: if the engine refused.
             EngineDownError: if it did not answer.
-
         """
         try:
             yield

@@ -7,7 +7,6 @@ class BuildHookError(Exception):
     Args:
         message: what was attempted and what happened.
         hint: what to do about it, as an imperative sentence; empty if there is nothing to add.
-
     """
 
     # Whether the same commit may succeed another time: the world was at fault, not the commit.

@@ -21,7 +21,6 @@ def look(
 
     Raises:
         UnreadableError: if it cannot be understood.
-
     """
     forge = forges.detect(headers)
     event = forge.read(headers, forges.decode(headers, body))

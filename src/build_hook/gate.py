@@ -28,7 +28,6 @@ def prove(
 
     Raises:
         GateError: as soon as the container cannot become fit, or at the deadline.
-
     """
     rules = of.health
     deadline = time.monotonic() + rules.timeout
@@ -56,7 +55,6 @@ def require_alive(found: containers.Container | None) -> containers.Container:
 
     Raises:
         GateError: with the exit status, if it does not.
-
     """
     if found is None:
         raise errors.GateError("The container was removed by somebody else")

@@ -56,7 +56,6 @@ def client() -> Client:
 
     Raises:
         ImageError: if there is none.
-
     """
     for folder in os.get_exec_path():
         docker = os.path.join(folder, "docker")
@@ -88,7 +87,6 @@ def build(
         DiskFullError: if the disk ran full.
         EngineDownError: if the engine went away.
         ImageError: if the build failed, with its last lines in the log.
-
     """
     how = order.project.build
     context = checkout.inside(order.folder, how.context, "context")
@@ -151,7 +149,6 @@ def require_space(folder: pathlib.Path, megabytes: int) -> None:
 
     Raises:
         DiskFullError: if there is less.
-
     """
     with contextlib.suppress(FileNotFoundError):  # a remote engine's folder is not ours to see
         free = shutil.disk_usage(folder).free // 2**20

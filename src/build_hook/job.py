@@ -44,7 +44,6 @@ class Job:
 
         Raises:
             CancelledError: if so.
-
         """
         if time.monotonic() - self._looked < _LOOK_EVERY:
             return
@@ -70,7 +69,6 @@ def deployed_with(build: builds.Build, otherwise: project.Project | None) -> pro
 
     Raises:
         StoreError: if they are not recorded and there is no other choice.
-
     """
     try:
         return project.Project.model_validate_json(build.settings or "")

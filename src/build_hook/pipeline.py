@@ -46,7 +46,6 @@ class Pipeline:
 
         Raises:
             EngineDownError: if the engine went away; the build is queued again.
-
         """
         try:
             self._deploy(of)

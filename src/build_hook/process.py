@@ -24,7 +24,6 @@ class ProcessError(Exception):
         argv: the program and its arguments.
         code: its exit status, negative for a signal.
         tail: the last lines that it printed.
-
     """
 
     def __init__(self, argv: Sequence[str], code: int | None, tail: Sequence[str]) -> None:
@@ -60,7 +59,6 @@ def run(
 
     Raises:
         ProcessError: if it fails or runs out of time.
-
     """
     tail: collections.deque[str] = collections.deque(maxlen=_TAIL)
     deadline = time.monotonic() + timeout

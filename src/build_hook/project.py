@@ -211,7 +211,6 @@ def full_ref(ref: str) -> str:
 
     Raises:
         ValueError: if it cannot be a ref.
-
     """
     full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
     has_bad_character = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)

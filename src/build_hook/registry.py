@@ -76,7 +76,6 @@ def load(path: pathlib.Path) -> Registry:
 
     Raises:
         RegistryError: if it is not what the schema says.
-
     """
     try:
         return Registry.model_validate_json(path.read_bytes())

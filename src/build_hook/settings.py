@@ -109,7 +109,6 @@ def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.envi
 
     Raises:
         SettingsError: if a value is wrong or the folder cannot be used.
-
     """
     folder = state_folder(state, environ)
     values: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}

@@ -93,7 +93,6 @@ def serve(with_settings: settings.Settings) -> None:
 
     Raises:
         SettingsError: if web's address cannot be listened on.
-
     """
     listener = _listen(with_settings)
     run = with_settings.run

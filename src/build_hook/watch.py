@@ -11,7 +11,6 @@ def over(seconds: float, look: gate.Look, is_overtaken: Callable[[], bool]) -> N
 
     Raises:
         WatchError: as soon as it dies, is restarted or becomes unhealthy.
-
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not is_overtaken():

@@ -96,6 +96,15 @@ def test_connections_are_kept_and_new_in_equal_parts():
     assert 0.4 * requests < len(opened) < 0.6 * requests + 4
 
 
+def test_more_clients_ask_more():
+    with serving(Web, good_web) as web, traffic.Traffic({"web": url(web, "http")}, 9) as load:
+        load.wait_for("web", "v1", 10)
+        time.sleep(1)
+        load.stop()
+
+    assert load.window().requests > 150  # three of each manner ask 72 times a second
+
+
 def test_outage_is_counted_with_its_length():
     def cut(handler):
         handler.connection.shutdown(2)

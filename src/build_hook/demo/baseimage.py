@@ -19,7 +19,6 @@ def build(docker: engine.Engine, folder: pathlib.Path) -> str:
 
     Raises:
         ImageError: if there is no BusyBox to put into it, or the engine fails.
-
     """
     _fill(folder)
     tag = f"build-hook-demo/base:{docker.instance}"
@@ -45,7 +44,6 @@ def busybox() -> pathlib.Path:
 
     Raises:
         ImageError: if this machine has none.
-
     """
     found = shutil.which("busybox", path="/bin:/usr/bin:/usr/local/bin")
     if found is None:

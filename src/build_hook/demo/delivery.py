@@ -71,7 +71,6 @@ def send(url: str, raw: bytes, secret: bytes) -> tuple[int, bytes]:
 
     Raises:
         OSError: if nothing answers within the ten seconds that git hosts wait.
-
     """
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)

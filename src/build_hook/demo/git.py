@@ -22,7 +22,6 @@ def path() -> str:
 
     Raises:
         CheckoutError: if it is not installed, or cannot serve over HTTP.
-
     """
     found = shutil.which("git")
     if found is None:
@@ -55,7 +54,6 @@ def run(
 
     Raises:
         CheckoutError: if it fails.
-
     """
     done = subprocess.run(
         [path(), *arguments],

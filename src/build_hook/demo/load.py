@@ -1,4 +1,4 @@
-"""Steady load on published ports, as a process: ``python -m build_hook.demo.load web=http://…``.
+"""Steady load on published ports, as a process: ``python -m build_hook.demo.load 3 web=http://…``.
 
 Every request that does not end in the right answer counts as failed: refused, reset, closed,
 not 200, too late. Nothing is tried again. The one thing forgiven, as any pool of connections
@@ -25,7 +25,7 @@ REPORT_EVERY = 0.1
 RATE = 12.0  # requests a second of each client
 # Kept connections of raw TCP live two seconds: well below the time a deploy leaves to them.
 MANNERS = {"http": (0.0, math.inf), "tcp": (0.0, 2.0)}
-CLIENTS_PER_MANNER = 3
+CLIENTS = 3  # of each manner and port
 NAMES: dict[type[Exception], str] = {
     ConnectionRefusedError: "refused",
     ConnectionError: "reset",
@@ -137,12 +137,10 @@ def _name(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _clients(url: str, counts: meter.Meter) -> list[Client]:
+def _clients(url: str, count: int, counts: meter.Meter) -> list[Client]:
     parts = urllib.parse.urlsplit(url)
     return [
-        Client(parts, lifetime, counts)
-        for _ in range(CLIENTS_PER_MANNER)
-        for lifetime in MANNERS[parts.scheme]
+        Client(parts, lifetime, counts) for _ in range(count) for lifetime in MANNERS[parts.scheme]
     ]
 
 
@@ -162,10 +160,12 @@ async def _until_told(meters: dict[str, meter.Meter]) -> None:
         _report(meters)
 
 
-async def main(urls: dict[str, str]) -> None:
+async def main(count: int, urls: dict[str, str]) -> None:
     """Ask all ports until standard input ends; a client that breaks ends the process."""
     meters = {name: meter.Meter() for name in urls}
-    clients = [client for name, url in urls.items() for client in _clients(url, meters[name])]
+    clients = [
+        client for name, url in urls.items() for client in _clients(url, count, meters[name])
+    ]
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(client.run(number / len(clients) / RATE))
@@ -177,4 +177,4 @@ async def main(urls: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(dict(argument.split("=", 1) for argument in sys.argv[1:])))
+    asyncio.run(main(int(sys.argv[1]), dict(argument.split("=", 1) for argument in sys.argv[2:])))

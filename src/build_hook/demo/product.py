@@ -55,7 +55,6 @@ class Product:
 
         Raises:
             BuildHookError: if the product ends, or takes too long.
-
         """
         deadline = time.monotonic() + READY_WITHIN
         while not _is_healthy(self._config.port):
@@ -71,7 +70,6 @@ class Product:
 
         Raises:
             BuildHookError: if it has ended.
-
         """
         if self._process.poll() is not None:
             raise errors.BuildHookError(

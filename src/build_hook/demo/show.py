@@ -53,7 +53,7 @@ class Show:
 
     def _push(self, change: script.Change) -> script.Pushed:
         self._count += 1
-        version = f"{change.project}-{self._count}-{self._stage.instance}"
+        version = f"{change.project}-{self._count}-{self._stage.docker.instance}"
         copy = self._stage.copies[change.project]
         copy.fill(baseimage.APPS / change.files)
         copy.write("version.txt", f"{version}\n")

@@ -26,7 +26,10 @@ class Stage:
     webhook: delivery.Webhook
     copies: dict[str, workcopy.WorkCopy]
     urls: dict[str, str]
-    instance: str
+    docker: engine.Engine
+    host: gitserver.GitServer
+    folder: pathlib.Path
+    base: str
 
 
 @contextlib.contextmanager
@@ -35,7 +38,6 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
 
     Raises:
         BuildHookError: if something is missing on this machine.
-
     """
     with contextlib.ExitStack() as stack:
         step("Looking at this machine")
@@ -62,7 +64,7 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
             name: workcopy.WorkCopy(folder / name, url, host.authorization)
             for name, url in repositories.items()
         }
-        yield Stage(served, store, webhook, copies, urls, config.instance)
+        yield Stage(served, store, webhook, copies, urls, docker, host, folder, base)
         step("Clearing up")
 
 
@@ -71,7 +73,6 @@ def check_machine() -> None:
 
     Raises:
         BuildHookError: for the first that is missing, with how to get it.
-
     """
     if shutil.which("haproxy") is None:
         raise errors.ProxyError("haproxy is not installed", "Install it: apt-get install haproxy")
@@ -82,14 +83,17 @@ def check_machine() -> None:
 
 def remove_objects(docker: engine.Engine) -> None:
     """Remove the containers, networks and images of this instance, and of no other."""
+    mine = [
+        {"label": f"{label}={docker.instance}"} for label in (labels.INSTANCE, baseimage.LABEL)
+    ]
     with docker.speaking("clear up"):
-        for container in docker.api.containers(all=True, filters=docker.ours()):
-            docker.api.remove_container(container["Id"], force=True, v=True)
-        for network in docker.api.networks(filters=docker.ours()):
+        for wanted in mine:
+            for container in docker.api.containers(all=True, filters=wanted):
+                docker.api.remove_container(container["Id"], force=True, v=True)
+        for network in docker.api.networks(filters=mine[0]):
             docker.api.remove_network(network["Id"])
-        for label in (labels.INSTANCE, baseimage.LABEL):
-            mine = {"label": f"{label}={docker.instance}"}
-            for image in docker.api.images(filters=mine):
+        for wanted in mine:
+            for image in docker.api.images(filters=wanted):
                 docker.api.remove_image(image["Id"], force=True)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 
 from build_hook import errors
-from build_hook.demo import meter
+from build_hook.demo import load, meter
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Report:
 class Traffic:
     """Steady load on some ports, from ``with`` to its end. Times are of the monotonic clock."""
 
-    def __init__(self, urls: dict[str, str]) -> None:
-        self._arguments = [f"{name}={url}" for name, url in urls.items()]
+    def __init__(self, urls: dict[str, str], clients: int = load.CLIENTS) -> None:
+        self._arguments = [str(clients), *(f"{name}={url}" for name, url in urls.items())]
         self._reports: list[Report] = []
         self._changed = threading.Condition()
 
@@ -126,7 +126,6 @@ class Traffic:
 
         Raises:
             BuildHookError: if it has ended.
-
         """
         if self._process.poll() is not None:
             raise errors.BuildHookError(

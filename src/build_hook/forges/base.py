@@ -31,7 +31,6 @@ class Forge(abc.ABC):
 
         Raises:
             UnreadableError: if it is not what this host sends.
-
         """
         if not isinstance(payload, dict):
             raise UnreadableError(

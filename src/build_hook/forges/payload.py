@@ -15,7 +15,6 @@ def decode(headers: base.Headers, body: bytes) -> object:
 
     Raises:
         UnreadableError: 400 if it is malformed, 415 if it is of another type.
-
     """
     kind = content_type(headers)
     if kind == FORM:
@@ -39,7 +38,6 @@ def form_payload(body: bytes) -> bytes:
 
     Raises:
         UnreadableError: if there is no such field.
-
     """
     try:
         form = urllib.parse.parse_qs(body.decode(), max_num_fields=_MOST_FIELDS)

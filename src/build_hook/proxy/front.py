@@ -62,7 +62,6 @@ class Front:
 
         Raises:
             PortTakenError: if a stranger holds one.
-
         """
         with self._lock:
             problem = self._problem(of, self._own_ports())
@@ -89,7 +88,6 @@ class Front:
 
         Raises:
             ProxyError: if the proxy does not confirm; what served before is served on.
-
         """
         with self._lock:
             name = target.project.name
@@ -110,7 +108,6 @@ class Front:
 
         Raises:
             ProxyError: if the proxy does not confirm.
-
         """
         with self._lock:
             self.switch(Target(self._places[name].project, address))

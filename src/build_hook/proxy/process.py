@@ -11,7 +11,6 @@ def command(with_settings: settings.Settings) -> tuple[str, ...]:
 
     Raises:
         ProxyError: if HAProxy is not installed.
-
     """
     haproxy = shutil.which(
         "haproxy", path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"

@@ -94,7 +94,6 @@ class Runtime:
 
         Raises:
             ProxyError: if the new configuration is not in force within a few seconds.
-
         """
         before = self.process_id()
         self._ask(self._master, "reload")

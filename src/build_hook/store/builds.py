@@ -174,7 +174,6 @@ class Builds:
 
         Raises:
             StoreError: if there is none of that number.
-
         """
         with self._lock:
             return self._get(build)
@@ -236,7 +235,6 @@ class Builds:
 
         Raises:
             StoreError: if it has ended already, or has taken traffic and cannot be taken back.
-
         """
         with self._transaction() as connection:
             found = self._get(build)

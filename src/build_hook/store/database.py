@@ -66,7 +66,6 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
 
     Raises:
         StoreError: if the file is damaged or comes from a newer version.
-
     """
     try:
         connection = sqlite3.connect(
