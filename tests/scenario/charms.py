@@ -1,0 +1,30 @@
+"""Where the charms are, and how to load three modules that are all called ``charm``."""
+
+import functools
+import importlib.util
+import pathlib
+import sys
+from types import ModuleType
+
+ROOT = pathlib.Path(__file__).parents[2]
+FOLDERS = {
+    "docker-build-hook": ROOT,
+    "dockerfile": ROOT / "charms" / "dockerfile",
+    "docker": ROOT / "charms" / "docker",
+}
+
+
+@functools.cache
+def load(name: str) -> ModuleType:
+    """The charm module of a charm, under a name of its own."""
+    source = FOLDERS[name] / "src"
+    if str(source) not in sys.path:
+        sys.path.append(str(source))
+    module_name = f"charm_of_{name.replace('-', '_')}"
+    spec = importlib.util.spec_from_file_location(module_name, source / "charm.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,68 @@
+"""Worlds for the charms: a machine below a temporary folder, contexts, usual states."""
+
+import pathlib
+from collections.abc import Callable
+
+import ops.testing
+import pytest
+
+from tests.scenario import charms, fake_machine, fake_product
+
+MODEL_UUID = "00000000-0000-4000-8000-000000000001"
+HERE = f"{MODEL_UUID}:0"
+
+
+@pytest.fixture
+def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_machine.FakeMachine:
+    charms.load("docker-build-hook")
+    import config
+    import machine as real
+    import service
+
+    fake = fake_machine.FakeMachine(tmp_path)
+    (tmp_path / "systemd").mkdir()
+    monkeypatch.setattr(config, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(service, "UNIT_FOLDER", tmp_path / "systemd")
+    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "is_active"):
+        monkeypatch.setattr(real, verb, getattr(fake, verb))
+    monkeypatch.setattr(real.pwd, "getpwnam", fake.getpwnam)
+    monkeypatch.setattr(real.grp, "getgrnam", fake.getgrnam)
+    return fake
+
+
+@pytest.fixture
+def product(monkeypatch: pytest.MonkeyPatch) -> fake_product.FakeProduct:
+    charms.load("docker-build-hook")
+    import product as real
+
+    fake = fake_product.FakeProduct()
+    monkeypatch.setattr(real.Product, "call", lambda _self, *args, **kw: fake.call(*args, **kw))
+    return fake
+
+
+@pytest.fixture
+def hook(
+    machine: fake_machine.FakeMachine, product: fake_product.FakeProduct
+) -> ops.testing.Context[ops.CharmBase]:
+    """The build hook as subordinate of docker/0 on machine 0."""
+    return ops.testing.Context(
+        charms.load("docker-build-hook").DockerBuildHookCharm,
+        app_name="build-hook",
+        machine_id="0",
+        principal_unit="docker/0",
+    )
+
+
+@pytest.fixture
+def world() -> Callable[..., ops.testing.State]:
+    """A settled leader with the given relations on top of principal and peers."""
+
+    def build(*relations: ops.testing.RelationBase, **facts: object) -> ops.testing.State:
+        base = (
+            ops.testing.SubordinateRelation("docker-host", remote_app_name="docker"),
+            ops.testing.PeerRelation("peers"),
+        )
+        defaults = {"leader": True, "model": ops.testing.Model(uuid=MODEL_UUID)}
+        return ops.testing.State(relations=[*base, *relations], **{**defaults, **facts})
+
+    return build

@@ -1,0 +1,75 @@
+"""A machine with state, in the place of systemd and apt: neither can run in a unit test.
+
+Files are real, below a temporary folder; accounts are all the one that runs the tests.
+"""
+
+import dataclasses
+import os
+import pathlib
+import types
+
+
+@dataclasses.dataclass
+class FakeMachine:
+    """What systemd, apt and the accounts of the machine would know."""
+
+    folder: pathlib.Path
+    programs: set[str] = dataclasses.field(default_factory=lambda: {"git", "haproxy"})
+    groups: set[str] = dataclasses.field(default_factory=lambda: {"docker"})
+    users: dict[str, str | None] = dataclasses.field(default_factory=dict)
+    active: set[str] = dataclasses.field(default_factory=set)
+    enabled: set[str] = dataclasses.field(default_factory=set)
+    changes: list[str] = dataclasses.field(default_factory=list)
+    broken: set[str] = dataclasses.field(default_factory=set)
+
+    def install(self, *packages: str) -> None:
+        self.changes.append(f"install {' '.join(packages)}")
+        self.programs |= set(packages)
+
+    def has(self, program: str) -> bool:
+        return program in self.programs
+
+    def has_group(self, name: str) -> bool:
+        return name in self.groups
+
+    def ensure_user(self, name: str, group: str | None = None) -> None:
+        if name not in self.users:
+            self.changes.append(f"useradd {name}")
+            self.users[name] = group
+            self.groups.add(group or name)
+
+    def systemctl(self, verb: str, *arguments: str) -> None:
+        from machine import MachineError
+
+        units = [a for a in arguments if not a.startswith("-")]
+        self.changes.append(" ".join([verb, *arguments]))
+        if verb in ("start", "restart") and self.broken & set(units):
+            raise MachineError(f"systemctl {verb} failed")
+        if verb in ("start", "restart"):
+            self.active |= set(units)
+        elif verb == "enable":
+            self.enabled |= set(units)
+        elif verb in ("stop", "disable"):
+            self.active -= set(units)
+            self.enabled -= set(units) if verb == "disable" else set()
+
+    def is_active(self, unit: str) -> bool:
+        return unit in self.active
+
+    def getpwnam(self, _: str) -> types.SimpleNamespace:
+        return types.SimpleNamespace(pw_uid=os.getuid())
+
+    def getgrnam(self, _: str) -> types.SimpleNamespace:
+        return types.SimpleNamespace(gr_gid=os.getgid())
+
+    def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
+        """Every file below the folder: inode, time of change and content."""
+        return {
+            str(path.relative_to(self.folder)): _facts(path)
+            for path in sorted(self.folder.rglob("*"))
+        }
+
+
+def _facts(path: pathlib.Path) -> tuple[int, int, bytes]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns, path.read_bytes() if path.is_file() else b""

@@ -1,0 +1,677 @@
+"""The build hook charm: events in, files, units, ports, databags and status out."""
+
+import dataclasses
+import json
+import pathlib
+
+import ops
+import ops.testing
+import pytest
+from charms.docker_build_hook.v0 import dockerfile_testing
+
+from tests.scenario.conftest import HERE
+
+UNITS = {
+    "build-hook-proxy.service",
+    "build-hook-worker.service",
+    "build-hook-web.socket",
+    "build-hook-web.service",
+}
+SELFOSS = {
+    "app": "docker-selfoss",
+    "repository": "https://git.example.com/chuck/docker-selfoss.git",
+    "ports": [{"target": 80, "published": 9000}],
+}
+
+
+def project(**fields):
+    return dockerfile_testing.relation_for_build_hook(**{"machine": HERE, **SELFOSS, **fields})
+
+
+def registry(machine):
+    return json.loads((machine.folder / "state" / "registry.json").read_text()).get("projects", [])
+
+
+def unit_text(machine, unit):
+    return (machine.folder / "systemd" / unit).read_text()
+
+
+def said(state, relation):
+    bag = state.get_relation(relation.id).local_unit_data
+    return {k: json.loads(v) for k, v in bag.items() if k in ("webhook_url", "refused", "last")}
+
+
+def peers(state):
+    return state.get_relations("peers")[0]
+
+
+# --- life of the unit ----------------------------------------------------------------------
+
+
+def test_install_brings_what_is_missing(hook, world, machine):
+    machine.programs = set()
+
+    hook.run(hook.on.install(), world())
+
+    assert machine.changes == ["install haproxy git", "disable --now haproxy.service"]
+
+
+def test_install_touches_nothing_that_is_there(hook, world, machine):
+    hook.run(hook.on.install(), world())
+
+    assert machine.changes == []
+
+
+def test_install_leaves_a_haproxy_of_the_operator_alone(hook, world, machine):
+    machine.programs = {"haproxy"}
+
+    hook.run(hook.on.install(), world())
+
+    assert machine.changes == ["install git"]
+
+
+def test_start_runs_the_three_processes(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+
+    assert machine.active == UNITS
+    assert machine.enabled == UNITS
+    assert state.unit_status == ops.ActiveStatus(
+        "No projects: relate an application to the project endpoint"
+    )
+    assert state.opened_ports == {ops.testing.TCPPort(8080)}
+    assert state.workload_version == "0.1.0"
+
+
+def test_web_has_no_docker_and_worker_has(hook, world, machine):
+    hook.run(hook.on.start(), world())
+
+    web = unit_text(machine, "build-hook-web.service")
+    assert "User=build-hook\n" in web
+    assert "SupplementaryGroups" not in web
+    assert "InaccessiblePaths=-/run/docker.sock" in web
+    assert "SupplementaryGroups=docker\n" in unit_text(machine, "build-hook-worker.service")
+
+
+def test_folders_keep_web_from_what_is_not_its_own(hook, world, machine):
+    hook.run(hook.on.start(), world())
+
+    modes = {
+        path.name: oct(path.stat().st_mode & 0o7777)
+        for path in (machine.folder / "state").iterdir()
+        if path.name != "instance"
+    }
+    assert modes == {
+        "secrets": "0o700",
+        "repositories": "0o700",
+        "checkouts": "0o700",
+        "logs": "0o2750",
+        "run": "0o3770",
+        "build-hook.db": "0o660",
+        "registry.json": "0o640",
+    }
+    assert (machine.folder / "state").stat().st_mode & 0o7777 == 0o3770
+
+
+def test_without_docker_web_takes_deliveries_and_the_worker_waits(hook, world, machine):
+    machine.groups = set()
+
+    state = hook.run(hook.on.start(), world())
+
+    assert machine.active == UNITS - {"build-hook-worker.service"}
+    assert state.unit_status == ops.WaitingStatus("Waiting for Docker on this machine")
+
+
+def test_docker_that_comes_later_starts_the_worker(hook, world, machine):
+    machine.groups = set()
+    state = hook.run(hook.on.start(), world())
+    machine.groups.add("docker")
+
+    state = hook.run(hook.on.update_status(), state)
+
+    assert machine.active == UNITS
+    assert isinstance(state.unit_status, ops.ActiveStatus)
+
+
+def test_a_process_that_fell_is_started_again(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+    machine.active.discard("build-hook-web.service")
+
+    hook.run(hook.on.update_status(), state)
+
+    assert machine.changes[-1] == "start build-hook-web.service"
+
+
+def test_a_process_that_does_not_run_is_named(hook, world, machine, monkeypatch):
+    state = hook.run(hook.on.start(), world())
+    machine.active.discard("build-hook-web.service")
+    monkeypatch.setattr(machine, "active", frozenset(machine.active))
+    import service
+
+    monkeypatch.setattr(service, "ensure_units", lambda *_, **__: ())
+
+    state = hook.run(hook.on.update_status(), state)
+
+    assert state.unit_status == ops.BlockedStatus(
+        "build-hook-web.service does not run: see journalctl -u build-hook-web.service"
+    )
+
+
+def test_upgrade_restarts_web_and_worker_with_new_code_and_leaves_the_proxy(
+    hook, world, machine, monkeypatch
+):
+    import service
+
+    state = hook.run(hook.on.start(), world())
+    monkeypatch.setattr(service, "_code_digest", lambda: "another")
+    path = machine.folder / "systemd" / "build-hook-proxy.service"
+    path.write_text("of the charm before")
+    machine.changes.clear()
+
+    hook.run(hook.on.upgrade_charm(), state)
+
+    assert machine.changes == [
+        "daemon-reload",
+        "enable build-hook-worker.service",
+        "restart build-hook-worker.service",
+        "enable build-hook-web.service",
+        "restart build-hook-web.service",
+    ]
+    assert "of the charm before" not in path.read_text()
+
+
+def test_upgrade_to_the_same_code_restarts_nothing(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+    machine.changes.clear()
+
+    hook.run(hook.on.upgrade_charm(), state)
+
+    assert machine.changes == []
+
+
+def test_a_restart_that_failed_is_tried_again(hook, world, machine):
+    from machine import MachineError
+
+    machine.broken = {"build-hook-worker.service"}
+    with pytest.raises(ops.testing.errors.UncaughtCharmError) as caught:
+        hook.run(hook.on.start(), world())
+    assert isinstance(caught.value.__cause__, MachineError)
+    machine.broken = set()
+
+    hook.run(hook.on.start(), world())
+
+    assert machine.active == UNITS
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, keep):
+    state = hook.run(hook.on.start(), world(config={"keep-data": keep}))
+
+    hook.run(hook.on.remove(), state)
+
+    assert machine.active == machine.enabled == set()
+    assert list((machine.folder / "systemd").iterdir()) == []
+    assert (machine.folder / "state").exists() is keep
+
+
+# --- config --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "variable"),
+    [
+        ("listen", "::", "BUILD_HOOK_LISTEN=::"),
+        ("public-url", "https://hooks.example.com", "BUILD_HOOK_PUBLIC_URL=https://hooks"),
+        ("publish-address", "192.0.2.7", "BUILD_HOOK_PUBLISH_ADDRESS=192.0.2.7"),
+        ("concurrency", 5, "BUILD_HOOK_CONCURRENCY=5"),
+        ("min-free-mb", 7, "BUILD_HOOK_MIN_FREE_MB=7"),
+        ("keep-images", 9, "BUILD_HOOK_KEEP_IMAGES=9"),
+        ("keep-builds", 11, "BUILD_HOOK_KEEP_BUILDS=11"),
+        ("build-log-mb", 1.5, "BUILD_HOOK_BUILD_LOG_MB=1.5"),
+        ("reconcile-interval", 60.0, "BUILD_HOOK_RECONCILE_INTERVAL=60.0"),
+        ("max-body-mb", 2.0, "BUILD_HOOK_MAX_BODY_MB=2.0"),
+        ("port", 9090, "BUILD_HOOK_PORT=9090"),
+        ("user", "builder", "User=builder\n"),
+    ],
+)
+def test_option_reaches_the_worker(hook, world, machine, option, value, variable):
+    before = hook.run(hook.on.start(), world())
+    assert variable not in unit_text(machine, "build-hook-worker.service")
+
+    hook.run(hook.on.config_changed(), ops.testing.State(
+        config={option: value}, relations=before.relations, leader=True, model=before.model
+    ))  # fmt: skip
+
+    assert variable in unit_text(machine, "build-hook-worker.service")
+    assert "restart build-hook-worker.service" in machine.changes
+
+
+def test_every_setting_of_the_product_is_an_option():
+    import yaml
+
+    from build_hook import settings
+    from tests.scenario import charms
+
+    options = yaml.safe_load((charms.ROOT / "config.yaml").read_text())["options"]
+    offered = {name.replace("-", "_") for name in options}
+
+    assert settings.Settings.model_fields.keys() - offered == {"state", "docker_host"}
+
+
+def test_defaults_are_those_of_the_product():
+    import yaml
+
+    from build_hook import settings
+    from tests.scenario import charms
+
+    options = yaml.safe_load((charms.ROOT / "config.yaml").read_text())["options"]
+    product = settings.Settings(state=pathlib.Path("/x")).model_dump()
+
+    for name, option in options.items():
+        key = name.replace("-", "_")
+        if key in product:
+            assert (option["default"] or None) == product[key], name
+
+
+def test_port_moves_the_socket(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+    machine.changes.clear()
+
+    state = hook.run(hook.on.config_changed(), world(config={"port": 9090}))
+
+    assert "ListenStream=0.0.0.0:9090\n" in unit_text(machine, "build-hook-web.socket")
+    order = [c for c in machine.changes if "web" in c and not c.startswith("enable")]
+    assert order == [
+        "stop build-hook-web.service",
+        "restart build-hook-web.socket",
+        "restart build-hook-web.service",
+    ]
+    assert "restart build-hook-proxy.service" not in machine.changes
+    assert state.opened_ports == {ops.testing.TCPPort(9090)}
+
+
+def test_an_ipv6_address_is_bracketed(hook, world, machine):
+    hook.run(hook.on.start(), world(config={"listen": "::"}))
+
+    assert "ListenStream=[::]:8080\n" in unit_text(machine, "build-hook-web.socket")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("port", 0, "Config port must be between 1 and 65535"),
+        ("port", 70000, "Config port: Input should be less than or equal to 65535"),
+        ("concurrency", 0, "Config concurrency: Input should be greater than or equal to 1"),
+        ("min-free-mb", -1, "Config min-free-mb: Input should be greater"),
+        ("keep-images", 0, "Config keep-images: Input should be greater"),
+        ("keep-builds", 0, "Config keep-builds: Input should be greater"),
+        ("build-log-mb", 0.0, "Config build-log-mb: Input should be greater"),
+        ("reconcile-interval", 0.0, "Config reconcile-interval: Input should be greater"),
+        ("max-body-mb", 0.0, "Config max-body-mb: Input should be greater"),
+        ("user", "no such; name", "Config user: String should match pattern"),
+        ("user", "build-hook", "Config user: must not be build-hook"),
+    ],
+)
+def test_wrong_config_says_how_to_mend_it_and_changes_nothing(
+    hook, world, machine, option, value, reason
+):
+    good = hook.run(hook.on.start(), world(project()))
+    files = machine.snapshot()
+    machine.changes.clear()
+
+    state = hook.run(
+        hook.on.config_changed(),
+        world(*good.get_relations("project"), config={option: value}, secrets=good.secrets),
+    )
+
+    assert isinstance(state.unit_status, ops.BlockedStatus)
+    assert state.unit_status.message.startswith(reason)
+    assert f"juju config build-hook {option}=VALUE" in state.unit_status.message
+    assert machine.changes == []
+    assert machine.snapshot() == files
+
+
+# --- projects ------------------------------------------------------------------------------
+
+
+def test_project_is_registered(hook, world, machine):
+    relation = project(
+        ref="main",
+        build={"dockerfile": "Containerfile", "args": [{"name": "A", "value": "1"}]},
+        environment=[{"name": "MODE", "value": "staging"}],
+        health={"path": "/up", "timeout": 5},
+        watch=1,
+    )
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert registry(machine) == [
+        {
+            "name": "docker-selfoss",
+            "repository": SELFOSS["repository"],
+            "secrets": ["hook.docker-selfoss"],
+            "build": {"dockerfile": "Containerfile", "args": {"A": "1"}},
+            "ports": [{"target": 80, "published": 9000}],
+            "environment": {"MODE": "staging"},
+            "health": {"path": "/up", "timeout": 5.0},
+            "watch": 1.0,
+        }
+    ]
+    assert state.unit_status == ops.ActiveStatus("1 registered: docker-selfoss")
+    assert state.opened_ports == {ops.testing.TCPPort(8080), ops.testing.TCPPort(9000)}
+
+
+def test_project_is_told_its_webhook(hook, world, machine):
+    relation = project()
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert said(state, relation) == {"webhook_url": "http://192.0.2.0:8080/hooks/docker-selfoss"}
+    secret = next(iter(state.secrets))
+    bag = state.get_relation(relation.id).local_app_data
+    assert json.loads(bag["secret_id"]) == secret.id
+    assert secret.remote_grants == {relation.id: {"docker-selfoss"}}
+    value = (machine.folder / "state/secrets/hook.docker-selfoss").read_text()
+    assert secret.latest_content == {"webhook-secret": value}
+    assert value not in json.dumps(registry(machine))
+
+
+def test_secret_files_are_for_web_alone(hook, world, machine):
+    relation = project()
+
+    hook.run(hook.on.relation_changed(relation), world(relation))
+
+    path = machine.folder / "state/secrets/hook.docker-selfoss"
+    assert path.stat().st_mode & 0o7777 == 0o600
+
+
+def test_public_url_is_what_projects_are_told(hook, world):
+    relation = project()
+
+    state = hook.run(
+        hook.on.relation_changed(relation),
+        world(relation, config={"public-url": "https://hooks.example.com/"}),
+    )
+
+    assert said(state, relation)["webhook_url"] == "https://hooks.example.com/hooks/docker-selfoss"
+
+
+def test_last_build_is_told(hook, world, product):
+    product.answers["projects"] = {
+        "projects": [
+            {
+                "name": "docker-selfoss",
+                "last": {"id": 7, "phase": "failed", "commit": "c0ffee", "reason": "exit 1"},
+            }
+        ]
+    }
+    relation = project()
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert said(state, relation)["last"] == {
+        "build": 7,
+        "phase": "failed",
+        "commit": "c0ffee",
+        "reason": "exit 1",
+    }
+    assert state.unit_status == ops.ActiveStatus(
+        "docker-selfoss: build 7 failed: exit 1; see the logs action with project=docker-selfoss"
+    )
+
+
+def test_a_product_that_cannot_tell_is_no_error(hook, world, product):
+    import product as real
+
+    product.answers["projects"] = real.ProductError("The database is locked")
+    relation = project()
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert state.unit_status == ops.ActiveStatus("1 registered: docker-selfoss")
+
+
+def test_changed_project_is_updated_without_a_restart(hook, world, machine):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    machine.changes.clear()
+    changed = project(ports=[{"target": 80, "published": 9001}])
+
+    _change(hook, state, relation, changed)
+
+    assert registry(machine)[0]["ports"] == [{"target": 80, "published": 9001}]
+    assert machine.changes == []
+
+
+def test_removed_relation_unregisters(hook, world, machine):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    state = hook.run(hook.on.relation_broken(state.get_relation(relation.id)), state)
+
+    assert registry(machine) == []
+    assert list((machine.folder / "state/secrets").iterdir()) == []
+    assert state.opened_ports == {ops.testing.TCPPort(8080)}
+    assert json.loads(peers(state).local_app_data["secrets"]) == []
+
+
+def test_a_project_that_has_said_nothing_waits(hook, world, machine):
+    relation = project(repository=None, ports=None)
+
+    state = hook.run(hook.on.relation_created(relation), world(relation))
+
+    assert registry(machine) == []
+    assert state.unit_status == ops.BlockedStatus(
+        "docker-selfoss: has not said which repository it is yet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"ref": "../up"}, "ref: is not a valid git ref name"),
+        ({"repository": "ext::sh -c x"}, "repository: must be an https, http, ssh or git URL"),
+        ({"ports": [{"target": 80, "published": 0}]}, "ports.0.published: Input should be"),
+        ({"ports": "80"}, "ports: Input should be a valid"),
+        ({"build": {"context": "../.."}}, "build.context: must be a path inside"),
+        ({"ports": [{"target": 1, "published": 8080}]}, "port 8080 belongs to the webhook server"),
+    ],
+)
+def test_wrong_project_is_named_and_stays_as_it_was(hook, world, machine, fields, problem):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    before = registry(machine)
+    wrong = project(**fields)
+
+    state = _change(hook, state, relation, wrong)
+
+    assert registry(machine) == before
+    assert isinstance(state.unit_status, ops.BlockedStatus)
+    assert state.unit_status.message.startswith(f"docker-selfoss: {problem}")
+    assert said(state, relation)["refused"].startswith(problem)
+
+
+def test_the_one_that_has_a_port_keeps_it(hook, world, machine):
+    first = project(app="zebra")
+    state = hook.run(hook.on.relation_changed(first), world(first))
+    second = project(app="ant")
+
+    state = hook.run(
+        hook.on.relation_changed(second),
+        world(state.get_relation(first.id), second, secrets=state.secrets),
+    )
+
+    assert [p["name"] for p in registry(machine)] == ["zebra"]
+    assert state.unit_status == ops.BlockedStatus(
+        "ant: port 9000 belongs to zebra; publish another"
+    )
+
+
+def test_two_projects_of_one_name(hook, world, machine):
+    first, second = project(app="one", name="same"), project(app="two", name="same", ports=[])
+
+    state = hook.run(hook.on.relation_changed(second), world(first, second))
+
+    assert [p["name"] for p in registry(machine)] == ["same"]
+    assert "the name same belongs to one; choose another" in state.unit_status.message
+
+
+def test_a_project_of_2015_is_registered(hook, world, machine):
+    relation = dockerfile_testing.relation_of_2015(
+        app="docker-mumble", repository="https://git.example.com/chuck/docker-mumble"
+    )
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert registry(machine) == [
+        {
+            "name": "docker-mumble",
+            "repository": "https://git.example.com/chuck/docker-mumble",
+            "ref": "refs/heads/master",
+            "secrets": ["hook.docker-mumble"],
+        }
+    ]
+    assert isinstance(state.unit_status, ops.ActiveStatus)
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        project(machine="another-model:0"),
+        project(machine=HERE.replace(":0", ":1")),
+        dockerfile_testing.relation_of_2015(app="docker-selfoss", address="192.0.2.99"),
+    ],
+    ids=["another model", "another machine", "another address"],
+)
+def test_a_project_on_another_machine_is_reported(hook, world, machine, relation):
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert registry(machine) == []
+    assert state.unit_status == ops.BlockedStatus(
+        "docker-selfoss is on another machine: "
+        "juju add-unit docker-selfoss --to the machine of this unit"
+    )
+    assert said(state, relation) == {"refused": "build-hook/0 is on another machine"}
+
+
+def test_with_several_hosts_other_units_serve_what_is_not_here(hook, world):
+    relation = project(machine=HERE.replace(":0", ":1"))
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation, planned_units=2))
+
+    assert isinstance(state.unit_status, ops.ActiveStatus)
+
+
+def test_a_spoiled_registry_is_written_anew(hook, world, machine):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    (machine.folder / "state/registry.json").write_text("{")
+
+    hook.run(hook.on.update_status(), state)
+
+    assert [p["name"] for p in registry(machine)] == ["docker-selfoss"]
+
+
+# --- several units -------------------------------------------------------------------------
+
+
+def test_a_unit_that_does_not_lead_uses_the_secret_of_the_leader(hook, world, machine):
+    relation = project()
+    secret = ops.testing.Secret({"webhook-secret": "s3cret"}, id="secret:one", owner="app")
+    entries = [{"app": "docker-selfoss", "id": "secret:one", "revision": 1}]
+    shared = ops.testing.PeerRelation(
+        "peers", local_app_data={"secrets": json.dumps(entries)}, peers_data={1: {}}
+    )
+    base = world(relation, leader=False, secrets=[secret])
+    state = ops.testing.State(
+        leader=False,
+        model=base.model,
+        secrets=[secret],
+        relations=[r for r in base.relations if r.endpoint != "peers"] + [shared],
+    )
+
+    state = hook.run(hook.on.relation_changed(shared, remote_unit=1), state)
+
+    assert (machine.folder / "state/secrets/hook.docker-selfoss").read_text() == "s3cret"
+    assert state.get_relation(relation.id).local_app_data == {}
+
+
+def test_without_a_secret_yet_nothing_unsigned_is_let_in(hook, world, machine):
+    relation = project()
+
+    hook.run(hook.on.relation_changed(relation), world(relation, leader=False))
+
+    assert "secrets" not in registry(machine)[0]
+    assert "allow" not in json.dumps(registry(machine))
+
+
+def test_api_says_where_web_is(hook, world):
+    relation = ops.testing.Relation("api")
+
+    state = hook.run(hook.on.relation_created(relation), world(relation))
+
+    bag = state.get_relation(relation.id).local_unit_data
+    assert (bag["hostname"], bag["port"]) == ("192.0.2.0", "8080")
+
+
+# --- idempotence ---------------------------------------------------------------------------
+
+
+EVENTS = (
+    "install", "start", "config_changed", "leader_elected", "update_status", "upgrade_charm",
+    "relation_created", "relation_joined", "relation_changed", "relation_departed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_event_twice_writes_nothing_the_second_time(hook, world, machine, name):
+    relation, api = project(), ops.testing.Relation("api")
+    state = hook.run(hook.on.relation_changed(relation), world(relation, api))
+    state = _fire(hook, name, state, relation)
+    files = machine.snapshot()
+    machine.changes.clear()
+
+    again = _fire(hook, name, state, relation)
+
+    assert machine.changes == []
+    assert machine.snapshot() == files
+    assert again.relations == state.relations
+    assert again.secrets == state.secrets
+    assert again.opened_ports == state.opened_ports
+
+
+def test_a_thousand_projects_are_written_in_no_time(hook, world, machine):
+    import time
+
+    import service
+    from build_hook import registry as registry_file
+    from build_hook import settings
+
+    projects = [
+        {"name": f"p{n}", "repository": "https://git.example.com/x.git"} for n in range(1000)
+    ]
+    contents = registry_file.Registry.model_validate({"projects": projects})
+    options = settings.Settings(state=machine.folder)
+
+    started = time.perf_counter()
+    assert service.ensure_registry(options, contents)
+
+    assert time.perf_counter() - started < 0.2
+    assert not service.ensure_registry(options, contents)
+
+
+def _fire(hook, name, state, relation):
+    if not name.startswith("relation"):
+        return hook.run(getattr(hook.on, name)(), state)
+    present = state.get_relation(relation.id)
+    extra = {} if name == "relation_created" else {"remote_unit": 0}
+    return hook.run(getattr(hook.on, name)(present, **extra), state)
+
+
+def _change(hook, state, relation, wanted):
+    """The remote application writes what the relation ``wanted`` has."""
+    present = dataclasses.replace(
+        state.get_relation(relation.id), remote_app_data=wanted.remote_app_data
+    )
+    others = [r for r in state.relations if r.id != relation.id]
+    changed = dataclasses.replace(state, relations=[*others, present])
+    return hook.run(hook.on.relation_changed(present, remote_unit=0), changed)
