@@ -1,0 +1,150 @@
+"""The charm's config, read as a project of the ``dockerfile`` interface."""
+
+import re
+import shlex
+from collections.abc import Mapping
+
+import pydantic
+from charms.docker_build_hook.v0 import dockerfile
+
+_PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp))?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
+_HEALTH = "health-"
+
+Options = Mapping[str, str | int | float | bool]
+
+
+class OptionError(Exception):
+    """An option cannot be used.
+
+    Args:
+        option: its name.
+        reason: what is wrong with it.
+        example: a value that would do.
+
+    """
+
+    def __init__(self, option: str, reason: str, example: str) -> None:
+        super().__init__(reason)
+        self.option = option
+        self.reason = reason
+        self.example = example
+
+    def fix(self, app: str) -> str:
+        """The whole sentence for an operator."""
+        return f"Config {self.option}: {self.reason}. Use: juju config {app} {self.example}"
+
+
+def read(options: Options, app: str) -> dockerfile.Project:
+    """The project that the config describes.
+
+    Raises:
+        OptionError: naming the first option that cannot be used.
+
+    """
+    repository = str(options.get("repository", "")).strip()
+    if not repository:
+        raise OptionError("repository", "is not set", "repository=URL")
+    lists = {
+        "ports": _ports(str(options.get("ports", ""))),
+        "environment": _variables(options, "environment"),
+        "volumes": _lines(options, "volumes"),
+        "command": _command(options),
+    }
+    numbers = ("stop-grace-period", "drain", "watch")
+    fields = {key: value for key, value in lists.items() if value}
+    fields |= {key.replace("-", "_"): options[key] for key in numbers if key in options}
+    build, health = _build(options), _health(options)
+    try:
+        return dockerfile.Project(
+            name=app,
+            repository=repository,
+            ref=_text(options, "ref"),
+            build=build,
+            health=health,
+            **fields,  # pyright: ignore[reportArgumentType]
+        )
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        option = str(fault["loc"][0]).replace("_", "-")
+        raise OptionError(option, fault["msg"], f"{option}=VALUE") from error
+
+
+def scripts(options: Options) -> dockerfile.Scripts:
+    """What only a build hook of 2015 uses."""
+    found = _LAST_PART.search(str(options.get("repository", "")).strip())
+    folder = str(options.get("path", "")).rstrip("/")
+    return dockerfile.Scripts(
+        build_script=str(options.get("build-script", "")),
+        local_path=f"{folder}/{found[1]}" if found else "",
+    )
+
+
+def _build(options: Options) -> dockerfile.Build | None:
+    timeout = options.get("build-timeout")
+    build = dockerfile.Build(
+        context=_text(options, "context"),
+        dockerfile=_text(options, "dockerfile"),
+        args=_variables(options, "build-args") or None,
+        target=_text(options, "build-target"),
+        timeout=float(timeout) if timeout is not None else None,
+    )
+    return None if build == dockerfile.Build() else build
+
+
+def _health(options: Options) -> dockerfile.Health | None:
+    given = {
+        key.removeprefix(_HEALTH).replace("-", "_"): value
+        for key, value in options.items()
+        if key.startswith(_HEALTH) and value != ""
+    }
+    return dockerfile.Health.model_validate(given) if given else None
+
+
+def _ports(text: str) -> tuple[dockerfile.Port, ...]:
+    ports: list[dockerfile.Port] = []
+    for word in text.replace(",", " ").split():
+        found = _PORT.fullmatch(word)
+        if found is None:
+            raise OptionError(
+                "ports",
+                f"{word!r} is not PUBLISHED:TARGET or PUBLISHED:TARGET/tcp",
+                'ports="9000:80"',
+            )
+        published, target, protocol = found.groups()
+        ports.append(
+            dockerfile.Port(target=int(target), published=int(published), app_protocol=protocol)
+        )
+    return tuple(ports)
+
+
+def _variables(options: Options, option: str) -> tuple[dockerfile.Variable, ...]:
+    variables: list[dockerfile.Variable] = []
+    for line in _lines(options, option):
+        name, equals, value = line.partition("=")
+        if not equals or not _NAME.fullmatch(name):
+            raise OptionError(
+                option, f"{line!r} is not NAME=value, one a line", f'{option}="NAME=value"'
+            )
+        variables.append(dockerfile.Variable(name=name, value=value))
+    names = [variable.name for variable in variables]
+    if len(names) != len(set(names)):
+        raise OptionError(option, "sets one name twice", f'{option}="NAME=value"')
+    return tuple(variables)
+
+
+def _command(options: Options) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(str(options.get("command", ""))))
+    except ValueError as error:
+        raise OptionError("command", str(error), "command='program \"an argument\"'") from error
+
+
+def _lines(options: Options, option: str) -> tuple[str, ...]:
+    lines = (line.strip() for line in str(options.get(option, "")).splitlines())
+    return tuple(line for line in lines if line)
+
+
+def _text(options: Options, option: str) -> str | None:
+    return str(options.get(option, "")).strip() or None
