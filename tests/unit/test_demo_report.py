@@ -6,8 +6,10 @@ import rich.console
 
 from build_hook.demo import progress, report, traffic
 
-GOOD = report.Push("web", "New", "a" * 40, "live", 0.512, 1.25, traffic.Window(300, 0, 41))
-BAD = report.Push("echo", "Die", "b" * 40, "failed", 0.4, None, traffic.Window(200, 0, 35))
+GOOD = report.Push("web", "New", "a" * 40, "live", None, 0.512, 1.25, traffic.Window(300, 0, 41))
+BAD = report.Push(
+    "echo", "Die", "b" * 40, "failed", "it died", 0.4, None, traffic.Window(200, 0, 35)
+)
 
 
 def a_report(*faults):
@@ -35,6 +37,7 @@ def test_json_has_the_keys_of_the_contract():
         "project": "web",
         "commit": "a" * 40,
         "outcome": "live",
+        "reason": None,
         "build_s": 0.512,
         "push_to_live_s": 1.25,
         "requests": 300,
@@ -61,6 +64,10 @@ def test_table_has_every_push_and_the_whole():
     assert "600" in text
     assert "NOT OK" not in text
     assert "NOT OK" in printed(a_report("a fault").table())
+
+
+def test_a_push_that_did_not_go_live_is_explained():
+    assert a_report().remarks() == ["echo bbbbbbb failed: it died"]
 
 
 @pytest.fixture

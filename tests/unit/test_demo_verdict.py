@@ -46,6 +46,7 @@ def results(pushed, **outcomes):
             message=p.change.message,
             commit=p.commit,
             outcome=outcomes.get(f"n{p.commit[0]}", "failed" if p.change.broken else "live"),
+            reason=None,
             build_s=0.5,
             push_to_live_s=None if p.change.broken else 1.25,
             seen=WINDOW,

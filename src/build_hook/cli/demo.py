@@ -12,6 +12,7 @@ from build_hook.cli import options
 from build_hook.demo import progress, script, show, stage
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+WIDTH = 100  # of the table in a file
 
 
 @click.command()
@@ -22,6 +23,8 @@ def demo(as_json: bool) -> None:
     Makes a git server, two projects and steady load of its own, and removes it all.
     """
     console = rich.console.Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = WIDTH
     shown = progress.Progress(console, len(script.CHANGES))
     with _interruptible(), shown.showing(), stage.set_up(shown.step) as on:
         try:
@@ -32,6 +35,8 @@ def demo(as_json: bool) -> None:
         options.print_json(found.as_dict())
     else:
         console.print(found.table())
+        for remark in found.remarks():
+            console.print(remark, markup=False, highlight=False)
     for fault in found.faults:
         click.echo(f"build-hook: {fault}", err=True)
     sys.exit(0 if found.ok else 1)

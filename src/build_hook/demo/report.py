@@ -17,6 +17,7 @@ class Push:
     message: str
     commit: str
     outcome: str
+    reason: str | None
     build_s: float | None
     push_to_live_s: float | None
     seen: traffic.Window
@@ -27,6 +28,7 @@ class Push:
             "project": self.project,
             "commit": self.commit,
             "outcome": self.outcome,
+            "reason": self.reason,
             "build_s": self.build_s,
             "push_to_live_s": self.push_to_live_s,
             **dataclasses.asdict(self.seen),
@@ -61,6 +63,14 @@ class Report:
             "faults": self.faults,
         }
 
+    def remarks(self) -> list[str]:
+        """Why pushes did not go live, in words."""
+        return [
+            f"{push.project} {push.commit[:7]} {push.outcome}: {push.reason}"
+            for push in self.pushes
+            if push.push_to_live_s is None
+        ]
+
     def table(self) -> rich.table.Table:
         """The table for people."""
         table = new_table()
@@ -75,9 +85,9 @@ def new_table() -> rich.table.Table:
     """The table's head."""
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     for name in ("push", "commit"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("build s", "push-to-live s", "requests", "failed", "longest gap ms"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome")
     return table
 

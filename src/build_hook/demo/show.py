@@ -110,6 +110,7 @@ class Show:
             message=pushed.change.message,
             commit=pushed.commit,
             outcome=build.phase,
+            reason=build.reason,
             build_s=_length(self._stage.builds.phases(build.id), builds.Phase.BUILDING),
             push_to_live_s=None if seen is None else round(seen - pushed.at, 3),
             seen=load.window(begun, time.monotonic()),
