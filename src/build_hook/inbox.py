@@ -103,6 +103,7 @@ class Inbox:
         Raises:
             UnavailableError: if the database is full, locked or damaged, or too many wait.
             BadDeliveryError: if this delivery cannot be stored.
+
         """
         receipt = await self._submit(delivery, requests)
         assert receipt is not None  # noqa: S101 - only a probe has none
@@ -113,6 +114,7 @@ class Inbox:
 
         Raises:
             UnavailableError: if a delivery could not be stored now.
+
         """
         await self._submit(None, ())
 
@@ -147,13 +149,8 @@ class Inbox:
     def _write(self, batch: list[_Item]) -> None:
         connection = self._connect()
         with _transaction(connection):
-            done = threading.Event()
-            def fill():
-                for item in batch:
-                    self._store(connection, item)
-                done.set()
-            batch[0].loop.call_soon_threadsafe(fill)
-            done.wait()
+            for item in batch:
+                self._store(connection, item)
         self.transactions += 1
 
     def _connect(self) -> sqlite3.Connection:

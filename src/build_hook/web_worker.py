@@ -1,9 +1,9 @@
 # pyright: basic, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 # pyright: reportOptionalMemberAccess=false
-"""Gunicorn's asgi worker, with the two bounds that it lacks.
+"""Gunicorn's asgi worker, with what it lacks.
 
 It neither cuts a client that never finishes its first headers, nor refuses connections above
-``worker_connections``.
+``worker_connections``, and when it stops it waits for connections on which nothing happens.
 """
 
 import asyncio
@@ -34,11 +34,18 @@ class BoundedProtocol(protocol.ASGIProtocol):
             self._close_transport()
             return
         self._header_timer = self.worker.loop.call_later(HEADER_SECONDS, self._headers_late)
+        self.worker.connections.add(self)
 
     def connection_lost(self, exc):
         """Forget the connection."""
         self._stop_header_timer()
+        self.worker.connections.discard(self)
         super().connection_lost(exc)
+
+    def close_if_idle(self):
+        """End the connection unless a request is on it."""
+        if self._current_request is None:
+            self._close_transport()
 
     def _on_headers_complete(self):
         self._stop_header_timer()
@@ -57,9 +64,18 @@ class BoundedProtocol(protocol.ASGIProtocol):
 class WebWorker(gasgi.ASGIWorker):
     """Serves with bounded connections."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.connections: set[BoundedProtocol] = set()
+
     async def _serve(self):
         gasgi.ASGIProtocol = BoundedProtocol  # the worker offers no other way
         await super()._serve()
+
+    async def _shutdown(self):
+        for connection in tuple(self.connections):
+            connection.close_if_idle()
+        await super()._shutdown()
 
 
 class Logger(glogging.Logger):
