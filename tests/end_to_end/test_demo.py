@@ -1,8 +1,10 @@
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import docker
@@ -49,11 +51,12 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path):
-    running = Demo(tmp_path)
-    yield running
-    running.process.terminate()
-    running.process.communicate(timeout=60)
+def demo():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's are too long for sockets below them
+        running = Demo(pathlib.Path(folder))
+        yield running
+        running.process.terminate()
+        running.process.communicate(timeout=60)
 
 
 def test_five_pushes_and_nobody_notices(demo):
