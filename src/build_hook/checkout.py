@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 import re
 import shutil
-import urllib.parse
+from collections.abc import Iterable
 
 from build_hook import errors, process, project
 
@@ -35,29 +35,28 @@ _QUIET = {
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LIST_TIMEOUT = 60.0
 FETCH_TIMEOUT = 600.0
+# A shallow fetch brings a pack or a few loose objects for every commit.
+_MOST_LOOSE, _MOST_PACKS = 2000, 30
 
 Stop = collections.abc.Callable[[], None]
 
 
-def head(of: project.Project, check_stop: Stop = lambda: None) -> str:
-    """Ask the git host which commit the tracked ref is at.
+def heads(repository: str, refs: Iterable[str], check_stop: Stop = lambda: None) -> dict[str, str]:
+    """Ask the git host at which commit some refs are; a ref that is not there is left out.
 
     Raises:
-        CheckoutError: if the host does not answer, or has no such ref.
+        CheckoutError: if the host does not answer.
     """
-    # a tag object is followed by its commit, named ref^{}
+    wanted = sorted(refs)
     output = _git(
-        "ls-remote", "--", of.repository, of.ref, f"{of.ref}^{{}}",
-        timeout=LIST_TIMEOUT, what=f"look at {_shown(of)}", check_stop=check_stop,
+        "ls-remote", "--", repository, *wanted, *(f"{ref}^{{}}" for ref in wanted),
+        timeout=LIST_TIMEOUT, what=f"look at {redact(repository)}", keep=None,
+        check_stop=check_stop,
     )  # fmt: skip
     rows = (line.partition("\t") for line in output.splitlines())
-    found = {name: commit for commit, _, name in rows}
-    commit = found.get(f"{of.ref}^{{}}") or found.get(of.ref)
-    if commit is None or not _COMMIT.fullmatch(commit):
-        raise errors.CheckoutError(
-            f"{_shown(of)} has no {of.ref}", "Push it, or correct the project's ref"
-        )
-    return commit
+    found = {name: commit for commit, _, name in rows if _COMMIT.fullmatch(commit)}
+    # a tag object is followed by its commit, named ref^{}
+    return {r: found.get(f"{r}^{{}}") or found[r] for r in wanted if r in found}
 
 
 class Repositories:
@@ -67,8 +66,8 @@ class Repositories:
         self._mirrors = mirrors
         self._checkouts = checkouts
 
-    def fetch(self, of: project.Project, ref: str, check_stop: Stop = lambda: None) -> str:
-        """Bring the head of a ref, without its history; return its commit.
+    def fetch(self, of: project.Project, what: str, check_stop: Stop = lambda: None) -> str:
+        """Bring a ref's head or a commit, without its history; return the commit.
 
         Raises:
             CheckoutError: if it cannot be brought.
@@ -76,15 +75,39 @@ class Repositories:
         mirror = self._mirror(of)
         _git(
             "fetch", "--quiet", "--no-tags", "--force", "--depth=1", "--no-write-fetch-head",
-            "--", of.repository, f"+{ref}:refs/build-hook/head",
-            mirror=mirror, timeout=FETCH_TIMEOUT, what=f"fetch {ref} of {_shown(of)}",
+            "--", of.repository, f"+{what}:refs/build-hook/head",
+            mirror=mirror, timeout=FETCH_TIMEOUT, what=f"fetch {what} of {redact(of.repository)}",
             check_stop=check_stop,
         )  # fmt: skip
-        return self._parse(mirror, "refs/build-hook/head^{commit}")
+        return _git(
+            "rev-parse", "--verify", "refs/build-hook/head^{commit}", mirror=mirror, what="read"
+        ).strip()
 
     def message(self, of: project.Project, commit: str) -> str:
-        """The first line of a commit's message."""
-        return _git("show", "-s", "--format=%s", commit, mirror=self._mirror(of), what="read")
+        """A commit's message."""
+        return _git("show", "-s", "--format=%B", commit, mirror=self._mirror(of), what="read")
+
+    def changed_paths(self, of: project.Project, old: str, new: str) -> list[str] | None:
+        """The files that differ between two commits; None if the old one cannot be had."""
+        mirror = self._mirror(of)
+        try:
+            _git("cat-file", "-e", f"{old}^{{commit}}", mirror=mirror, what="look")
+        except errors.CheckoutError:
+            return None
+        listed = _git(
+            "diff", "--name-only", "--no-renames", "-z", old, new, "--",
+            mirror=mirror, what="compare", keep=None,
+        )  # fmt: skip
+        return [name for name in listed.split("\0") if name]
+
+    def keep(self, of: project.Project, commit: str) -> None:
+        """Hold on to the commit that is live, and let go of the objects of those before it."""
+        mirror = self._mirror(of)
+        _git("update-ref", "refs/build-hook/live", commit, mirror=mirror, what="note")
+        loose = _git("count-objects", mirror=mirror, what="count").partition(" ")[0]
+        packs = len(list((mirror / "objects/pack").glob("*.pack")))
+        if int(loose) > _MOST_LOOSE or packs > _MOST_PACKS:
+            _git("gc", "--quiet", "--prune=now", mirror=mirror, what="tidy", timeout=FETCH_TIMEOUT)
 
     @contextlib.contextmanager
     def checkout(
@@ -135,9 +158,6 @@ class Repositories:
             lock.unlink(missing_ok=True)
         return mirror
 
-    def _parse(self, mirror: pathlib.Path, name: str) -> str:
-        return _git("rev-parse", "--verify", name, mirror=mirror, what="read").strip()
-
 
 def inside(folder: pathlib.Path, relative: str, what: str) -> pathlib.Path:
     """A path of the repository, links followed, that does not leave it.
@@ -163,6 +183,7 @@ def _git(
     mirror: pathlib.Path | None = None,
     timeout: float = LIST_TIMEOUT,
     env: dict[str, str] | None = None,
+    keep: int | None = process.TAIL,
     check_stop: Stop = lambda: None,
 ) -> str:
     where = (f"--git-dir={mirror}",) if mirror else ()
@@ -172,24 +193,16 @@ def _git(
             timeout=timeout,
             env={**_QUIET, **(env or {})},
             cwd=pathlib.Path("/"),
+            keep=keep,
             check_stop=check_stop,
         )
     except process.ProcessError as error:
         raise errors.CheckoutError(
-            f"git could not {what}: {_redact(error.last_line or str(error))}",
+            f"git could not {what}: {redact(error.last_line or str(error))}",
             "Check the repository's address and that this machine may read it",
         ) from error
 
 
-def _shown(of: project.Project) -> str:
-    return _redact(of.repository)
-
-
-def _redact(text: str) -> str:
+def redact(text: str) -> str:
     """Take user names and passwords out of URLs."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
-def host(of: project.Project) -> str:
-    """The host that a project's repository is on."""
-    return urllib.parse.urlsplit(of.repository).hostname or of.repository.split(":")[0]

@@ -4,7 +4,7 @@ import contextlib
 import time
 
 from build_hook import containers, errors, job, watch
-from build_hook.proxy import front
+from build_hook.proxy import front, places
 from build_hook.store import builds
 
 _LOOK_EVERY = 0.05
@@ -54,7 +54,7 @@ class Cycle:
         self, of: job.Job, new: containers.Container, old: job.Version | None
     ) -> None:
         if of.project.ports:
-            self._proxy.switch(front.Target(of.project, new.address or ""))
+            self._proxy.switch(places.Target(of.project, new.address or ""))
         previous = old.container.build if old else None
         self._store.set_serving(of.project.name, of.build.id, previous)
         of.log(f"build {of.build.id} serves, at {new.address}")
@@ -71,7 +71,7 @@ class Cycle:
         if not now.is_running:
             now = self._containers.resume(before.id)
         if old.project.ports:
-            self._proxy.switch(front.Target(old.project, now.address or ""))
+            self._proxy.switch(places.Target(old.project, now.address or ""))
         self._store.set_serving(of.project.name, before.build, None)
 
     def _drain(self, of: job.Job) -> None:

@@ -79,3 +79,7 @@ class WatchError(BuildHookError):
 
 class CancelledError(BuildHookError):
     """Somebody cancelled the build."""
+
+
+class SupersededError(BuildHookError):
+    """A newer push took the build's place."""

@@ -40,16 +40,19 @@ class Job:
         self.log.headline(f"{phase}: {reason}" if reason else phase)
 
     def check_stop(self) -> None:
-        """Stop here if somebody cancelled the build; looks a few times a second at most.
+        """Stop here if nobody wants the build any more; looks a few times a second at most.
 
         Raises:
-            CancelledError: if so.
+            CancelledError: if somebody cancelled it.
+            SupersededError: if a newer push waits and the project does not want both.
         """
         if time.monotonic() - self._looked < _LOOK_EVERY:
             return
         self._looked = time.monotonic()
         if self.store.get(self.build.id).cancel:
             raise errors.CancelledError("Cancelled")
+        if self.project.cancel_running and self.is_overtaken():
+            raise errors.SupersededError("by a newer push")
 
     def is_overtaken(self) -> bool:
         """Whether a newer push of the project waits."""

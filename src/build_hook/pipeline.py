@@ -11,6 +11,7 @@ from build_hook import (
     gate,
     images,
     job,
+    matching,
     settings,
 )
 from build_hook.engine import Engine
@@ -54,6 +55,9 @@ class Pipeline:
         except errors.CancelledError:
             self._undo(of)
             of.end(builds.Phase.CANCELLED, "cancelled before it took traffic")
+        except errors.SupersededError as error:
+            self._undo(of)
+            of.end(builds.Phase.SUPERSEDED, error.message)
         except errors.EngineDownError as error:
             of.log.headline(f"waiting: {error}")
             self._store.requeue(of.build.id, str(error))
@@ -96,15 +100,18 @@ class Pipeline:
             self._take_source(of)
         new = self._start(of)
         self._cycle.replace(of, new, self.serving(of))
+        self._repositories.keep(of.project, of.commit)
         collect.tidy(of.project.name, self._settings, self._store, self._images)
 
     def _build(self, of: job.Job) -> None:
         of.enter(builds.Phase.FETCHING)
-        of.commit = self._repositories.fetch(of.project, of.build.ref, of.check_stop)
+        exact = of.build.commit if of.project.after_ci else None  # CI spoke of this commit only
+        of.commit = self._repositories.fetch(of.project, exact or of.build.ref, of.check_stop)
         message = self._repositories.message(of.project, of.commit)
-        self._store.note(of.build.id, commit_id=of.commit, message=message)
-        of.log(f"{of.commit} {message}")
-        self._skip_if_live(of)
+        headline = message.partition("\n")[0]
+        self._store.note(of.build.id, commit_id=of.commit, message=headline)
+        of.log(f"{of.commit} {headline}")
+        self._skip_if_not_wanted(of, message)
 
         of.enter(builds.Phase.BUILDING)
         images.require_space(self._engine.data_root(), self._settings.min_free_mb)
@@ -138,16 +145,30 @@ class Pipeline:
         )
         of.log(f"image of build {source.id}, {of.commit}")
 
-    def _skip_if_live(self, of: job.Job) -> None:
+    def _skip_if_not_wanted(self, of: job.Job, message: str) -> None:
+        """A person's deploy is always done; a push is not, where it would change nothing."""
         if of.build.cause in (builds.Cause.DEPLOY, builds.Cause.ROLLBACK):
             return
+        word = next((word for word in of.project.skip_words if word in message), None)
+        if word is not None:
+            raise _Skip(f"the head commit says {word}")
         serving = self._store.serving().get(of.project.name)
         if serving is None:
             return
         live = self._store.get(serving.build)
-        same_settings = job.deployed_with(live, of.project).runs_as == of.project.runs_as
-        if live.commit == of.commit and same_settings:
+        if job.deployed_with(live, of.project).runs_as != of.project.runs_as:
+            return
+        if live.commit == of.commit:
             raise _Skip(f"build {live.id} of the same commit is live")
+        if of.project.paths and not self._touches_paths(of, live.commit or ""):
+            raise _Skip(f"no file of {', '.join(of.project.paths)} has changed since it went live")
+
+    def _touches_paths(self, of: job.Job, live: str) -> bool:
+        changed = self._repositories.changed_paths(of.project, live, of.commit)
+        if changed is None:
+            of.log(f"{live} is no longer here to compare with: building")
+            return True
+        return any(matching.matches(p, name) for p in of.project.paths for name in changed)
 
     def _start(self, of: job.Job) -> containers.Container:
         of.enter(builds.Phase.STARTING)

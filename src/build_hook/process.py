@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 # A program that runs for us dies with the thread that started it, kill -9 of ours included.
 _LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
-_TAIL = 40
+TAIL = 40
 _PATIENCE = 5.0
 
 
@@ -44,6 +44,7 @@ def run(
     timeout: float,
     cwd: pathlib.Path | None = None,
     env: Mapping[str, str] | None = None,
+    keep: int | None = TAIL,
     on_line: Callable[[str], None] = lambda line: None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> str:
@@ -54,13 +55,14 @@ def run(
         timeout: seconds after which it is interrupted, then killed.
         cwd: folder to run in.
         env: variables to add to or replace in ours.
+        keep: how many of the last lines are returned, None for all.
         on_line: is given each line as it comes.
         check_stop: is called now and then; what it raises stops the program and goes through.
 
     Raises:
         ProcessError: if it fails or runs out of time.
     """
-    tail: collections.deque[str] = collections.deque(maxlen=_TAIL)
+    tail: collections.deque[str] = collections.deque(maxlen=keep)
     deadline = time.monotonic() + timeout
     process = subprocess.Popen(
         [*_LEASH, *argv],

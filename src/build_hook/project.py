@@ -143,6 +143,11 @@ class Project(Value):
     paths: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
         default=(), description="build only if a file of one of these patterns has changed"
     )
+    cancel_running: bool = pydantic.Field(
+        default=False,
+        description="a newer push stops a build that has not begun to take traffic; "
+        "otherwise it is finished first",
+    )
     build: Build = Build()
     ports: tuple[Port, ...] = pydantic.Field(
         default=(), description="what the proxy publishes of it"

@@ -1,19 +1,23 @@
 """What is there against what should be: finds pushes whose delivery was lost.
 
 Level-triggered: the desired state is the head of the tracked ref, the actual one the commit and
-settings of what serves.
+settings of what serves. One look serves all projects of a repository; git's protocol 2 lists
+only the refs that are asked for.
 """
 
+import collections
+import concurrent.futures
 import logging
-import random
 import threading
+import time
 from collections.abc import Callable
 
-from build_hook import checkout, errors, job, project
+from build_hook import checkout, errors, job, project, schedule
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
-_JITTER = 0.1
+_SIDE_BY_SIDE = 4
+_LONGEST_PAUSE = 5.0
 
 
 def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Request | None:
@@ -36,7 +40,11 @@ def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Requ
 
 
 class Reconciler(threading.Thread):
-    """Looks at every repository: on start, when nudged, and every ``interval`` seconds."""
+    """Looks at every repository: on start, when nudged, and every ``interval`` seconds.
+
+    Projects that follow tags or wait for CI are left to their deliveries: the head of a ref
+    says nothing of what they should run.
+    """
 
     def __init__(
         self,
@@ -48,37 +56,78 @@ class Reconciler(threading.Thread):
         super().__init__(name="reconciler", daemon=True)
         self._store = store
         self._projects = projects
-        self._interval = interval
         self._wake = wake
-        self._nudged = threading.Event()
+        self._schedule = schedule.Schedule(interval, time.monotonic)
+        self._changed = threading.Condition()
+        self._under_way: set[str] = set()
         self.problems: dict[str, str] = {}
 
     def nudge(self) -> None:
-        """Look now."""
-        self._nudged.set()
+        """Look at everything now."""
+        with self._changed:
+            self._schedule.hurry()
+            self._changed.notify()
 
     def run(self) -> None:
         """Look, for as long as the process lives."""
-        while True:
-            self._nudged.clear()
-            self.look_at_all()
-            spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - not for secrets
-            self._nudged.wait(self._interval * spread)
+        with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE, "look") as pool:
+            while True:
+                self._start_looks(pool)
 
-    def look_at_all(self) -> None:
-        """Ask for the builds that are missing."""
+    # Private
+
+    def _start_looks(self, pool: concurrent.futures.Executor) -> None:
+        by_repository = self._by_repository()
+        with self._changed:
+            self._schedule.know(by_repository)
+            while (
+                len(self._under_way) < _SIDE_BY_SIDE
+                and (repository := self._schedule.take()) is not None
+            ):
+                if repository not in self._under_way:
+                    self._under_way.add(repository)
+                    pool.submit(self._look, repository, by_repository[repository])
+            full = len(self._under_way) >= _SIDE_BY_SIDE
+            pause = _LONGEST_PAUSE if full else self._schedule.seconds_to_next()
+            self._changed.wait(min(_LONGEST_PAUSE, pause))
+
+    def _by_repository(self) -> dict[str, list[project.Project]]:
+        found: dict[str, list[project.Project]] = collections.defaultdict(list)
         for of in self._projects():
-            try:
-                if not of.follows_tags:
-                    self._look_at(of)
-                self.problems.pop(of.name, None)
-            except errors.BuildHookError as error:
-                self.problems[of.name] = str(error)
-                _log.warning("%s: %s", of.name, error)
+            if not of.follows_tags and not of.after_ci:
+                found[of.repository].append(of)
+        names = {of.name for group in found.values() for of in group}
+        for gone in self.problems.keys() - names:
+            self.problems.pop(gone, None)
+        return found
 
-    def _look_at(self, of: project.Project) -> None:
-        request = missing(self._store, of, checkout.head(of))
+    def _look(self, repository: str, group: list[project.Project]) -> None:
+        problem: str | None = None
+        try:
+            found = checkout.heads(repository, {of.ref for of in group})
+            for of in group:
+                self._compare(of, found.get(of.ref))
+        except errors.BuildHookError as error:
+            problem = str(error)
+            _log.warning("%s", error)
+            self.problems.update({of.name: problem for of in group})
+        except Exception:
+            _log.exception("looking at %s", checkout.redact(repository))
+        with self._changed:
+            self._under_way.discard(repository)
+            self._schedule.looked(repository, answered=problem is None)
+            self._changed.notify()
+
+    def _compare(self, of: project.Project, head: str | None) -> None:
+        if head is None:
+            self.problems[of.name] = (
+                f"{checkout.redact(of.repository)} has no {of.ref}. "
+                "Push it, or correct the project's ref"
+            )
+            return
+        self.problems.pop(of.name, None)
+        request = missing(self._store, of, head)
         if request is not None:
             build = self._store.add(request)
-            _log.info("%s: build %s for %s, found by looking", of.name, build.id, request.commit)
+            _log.info("%s: build %s for %s, found by looking", of.name, build.id, head)
             self._wake()

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from build_hook import containers, errors, job, project
-from build_hook.proxy import front
+from build_hook.proxy import places
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ class Recovery:
                 self._give_up(build)
         return unfinished
 
-    def adopt(self, registered: Sequence[project.Project]) -> dict[str, front.Target]:
+    def adopt(self, registered: Sequence[project.Project]) -> dict[str, places.Target]:
         """Make sure that what should serve runs; return where it does, by project."""
-        targets: dict[str, front.Target] = {}
+        targets: dict[str, places.Target] = {}
         known = {p.name: p for p in registered}
         for name, serving in self._store.serving().items():
             if name not in known:
@@ -55,7 +55,7 @@ class Recovery:
             deployed = job.deployed_with(self._store.get(serving.build), known[name])
             address = self._running_address(name, serving.build)
             if address is not None:
-                targets[name] = front.Target(deployed, address)
+                targets[name] = places.Target(deployed, address)
         return targets
 
     def sweep(self) -> None:

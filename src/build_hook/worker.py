@@ -55,6 +55,7 @@ class Worker:
         )
         self._slots = threading.Semaphore(with_settings.concurrency)
         self._busy: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
         self._said = condition.Condition()
 
     def run(self) -> None:
@@ -117,7 +118,9 @@ class Worker:
         checkout.Repositories(self._settings.repositories, self._settings.checkouts).forget(name)
 
     def _start_builds(self) -> None:
-        for build in self._store.queued():
+        # fair: the project whose turn was longest ago comes first
+        waiting = sorted(self._store.queued(), key=lambda b: (self._turns.get(b.project, 0), b.id))
+        for build in waiting:
             if build.project in self._busy:
                 continue
             if self._registry.current.find(build.project) is None:
@@ -150,6 +153,7 @@ class Worker:
         )
         work = job.Job(build, of, log, self._store, release)
         self._busy[build.project] = build.id
+        self._turns[build.project] = build.id
         threading.Thread(
             target=self._work,
             args=(work, release, unfinished),

@@ -8,7 +8,7 @@ from tests.repo import source
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
     "errors labels links project push remotes",
-    "buildlog condition matching process signatures wake web_log web_worker",
+    "buildlog condition matching process schedule signatures wake web_log web_worker",
     "answers checkout engine forges secret_files settings store",
     "api_token body builds_api containers decision images inbox proxy registry",
     "catalogue collect doctor gate job judge supervise tend",

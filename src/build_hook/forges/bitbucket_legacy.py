@@ -27,7 +27,7 @@ class BitbucketLegacy(base.TokenForge):
             event="post",
             kind=push.Kind.PUSH,
             repository=(path.strip("/") if path else None) or owner_and_slug,
-            host=fields.host(f"{body.get('canon_url')}/"),
+            host=fields.host(body.get("canon_url")),
             changes=_changes(body),
         )
 

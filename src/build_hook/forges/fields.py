@@ -67,9 +67,9 @@ def full_name(*parts: object) -> str | None:
 
 
 def host(*urls: object) -> str | None:
-    """The host of the first value that is a URL with one."""
+    """The host of the first value that is a URL with one; a bare host's URL will do."""
     for url in urls:
-        remote = remotes.parse(url) if isinstance(url, str) else None
+        remote = remotes.parse(f"{url.rstrip('/')}/-") if isinstance(url, str) else None
         if remote is not None:
             return remote.host
     return None

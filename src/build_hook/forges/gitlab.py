@@ -104,8 +104,8 @@ def _project(
         body.get("path_with_namespace"),
         target.get("path_with_namespace"),
     )
-    instance = f"{headers.get('x-gitlab-instance', '')}/"
-    return name or fields.full_name_in(*urls, *pages), urls, fields.host(*urls, *pages, instance)
+    host = fields.host(*urls, *pages, headers.get("x-gitlab-instance"))
+    return name or fields.full_name_in(*urls, *pages), urls, host
 
 
 def _changes(kind: push.Kind | None, body: dict[str, Any]) -> tuple[push.Change, ...]:

@@ -1,36 +1,14 @@
 """What the engine asks of the proxy: publish projects, send traffic to a container, drain."""
 
 import contextlib
-import dataclasses
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
 from build_hook import errors, project, settings
-from build_hook.proxy import ports, rendering, runtime
+from build_hook.proxy import places, ports, rendering, runtime
 
 _COME_BACK = 10.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target:
-    """Where a version serves: the settings it was deployed with, its container's address."""
-
-    project: project.Project
-    address: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Place:
-    """A project on the proxy; without a target its ports answer 503."""
-
-    project: project.Project
-    slot: int | None = None
-    address: str | None = None
-
-    @property
-    def listeners(self) -> list[rendering.Listener]:
-        return rendering.listeners(self.project, self.slot, self.address)
 
 
 class Front:
@@ -39,13 +17,13 @@ class Front:
     def __init__(self, with_settings: settings.Settings) -> None:
         self._settings = with_settings
         self._runtime = runtime.Runtime(with_settings.run)
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, places.Place] = {}
         self._refused: dict[str, str] = {}
         self._loaded: object = None
         self._lock = threading.RLock()
 
     def publish(
-        self, projects: Sequence[project.Project], live: Mapping[str, Target] | None = None
+        self, projects: Sequence[project.Project], live: Mapping[str, places.Target] | None = None
     ) -> None:
         """Listen on the ports of these projects, and of no others.
 
@@ -80,7 +58,7 @@ class Front:
         with self._lock:
             return dict(self._refused)
 
-    def switch(self, target: Target) -> None:
+    def switch(self, target: places.Target) -> None:
         """Send all new traffic of a project to another address, and make sure that it goes.
 
         The file is written first: a proxy that is killed in between comes back with the new
@@ -91,7 +69,7 @@ class Front:
         """
         with self._lock:
             name = target.project.name
-            old = self._places.get(name) or _Place(target.project)
+            old = self._places.get(name) or places.Place(target.project)
             new = self._next_place(old, target)
             self._places[name] = new
             self._refused.pop(name, None)
@@ -110,12 +88,12 @@ class Front:
             ProxyError: if the proxy does not confirm.
         """
         with self._lock:
-            self.switch(Target(self._places[name].project, address))
+            self.switch(places.Target(self._places[name].project, address))
 
     def sessions(self, of: project.Project) -> int:
         """Sessions that are still open on what takes no new traffic any more."""
         with self._lock:
-            place = self._places.get(of.name) or _Place(of)
+            place = self._places.get(of.name) or places.Place(of)
             counters = self._runtime.statistics()
             elsewhere = self._runtime.old_workers()
         names = {listener.name for listener in place.listeners}
@@ -129,7 +107,7 @@ class Front:
     def retire(self, of: project.Project) -> None:
         """Close what is left on the slots that take no new traffic."""
         with self._lock, contextlib.suppress(errors.ProxyError):
-            place = self._places.get(of.name) or _Place(of)
+            place = self._places.get(of.name) or places.Place(of)
             for listener in place.listeners:
                 for slot in listener.slots:
                     if not slot.is_live:
@@ -147,20 +125,20 @@ class Front:
 
     # Private
 
-    def _place(self, registered: project.Project, live: Target | None) -> _Place:
+    def _place(self, registered: project.Project, live: places.Target | None) -> places.Place:
         known = self._places.get(registered.name)
         if known and known.address:
             return known
         if live:
-            return _Place(live.project, self._slot_of(live) or 0, live.address)
-        return _Place(registered)
+            return places.Place(live.project, self._slot_of(live) or 0, live.address)
+        return places.Place(registered)
 
-    def _next_place(self, old: _Place, target: Target) -> _Place:
+    def _next_place(self, old: places.Place, target: places.Target) -> places.Place:
         if old.address == target.address and old.slot is not None:
-            return _Place(target.project, old.slot, target.address)
-        return _Place(target.project, self._free_slot(old), target.address)
+            return places.Place(target.project, old.slot, target.address)
+        return places.Place(target.project, self._free_slot(old), target.address)
 
-    def _apply(self, old: _Place | None = None, new: _Place | None = None) -> None:
+    def _apply(self, old: places.Place | None = None, new: places.Place | None = None) -> None:
         """Make HAProxy do as the places say: by its runtime API, or by a reload.
 
         A reload is needed when listeners come, go or change; it takes over the whole file.
@@ -181,12 +159,12 @@ class Front:
         if new is not None:
             self._until_confirmed(old, new)
 
-    def _until_confirmed(self, old: _Place | None, new: _Place) -> None:
+    def _until_confirmed(self, old: places.Place | None, new: places.Place) -> None:
         """Switch in one line; where the proxy is down, wait for it to come back by itself."""
         deadline = time.monotonic() + _COME_BACK
         while True:
             try:
-                self._runtime.command(*_switch_commands(old, new))
+                self._runtime.command(*places.switch_commands(old, new))
                 if self._is_confirmed(new):
                     return
             except errors.ProxyError:
@@ -199,7 +177,7 @@ class Front:
                 )
             time.sleep(0.05)
 
-    def _is_confirmed(self, place: _Place) -> bool:
+    def _is_confirmed(self, place: places.Place) -> bool:
         states = {(s.backend, s.name): s for s in self._runtime.servers()}
         for listener in place.listeners:
             for slot in listener.slots:
@@ -231,7 +209,7 @@ class Front:
             return set()
         return {int(name.rpartition("-")[2]) for name in backends if "-" in name}
 
-    def _slot_of(self, target: Target) -> int | None:
+    def _slot_of(self, target: places.Target) -> int | None:
         """The slot that already sends traffic to a container, after a restart of ours."""
         names = {item.name for item in rendering.listeners(target.project, None, None)}
         with contextlib.suppress(errors.ProxyError):
@@ -240,7 +218,7 @@ class Front:
                     return int(state.name.removeprefix("s"))
         return None
 
-    def _free_slot(self, place: _Place) -> int:
+    def _free_slot(self, place: places.Place) -> int:
         """A slot without sessions; the one after the live one where all have some."""
         names = {listener.name for listener in place.listeners}
         busy = {place.slot}
@@ -250,19 +228,3 @@ class Front:
                     busy.add(int(server.removeprefix("s")))
         free = [index for index in range(rendering.SLOTS) if index not in busy]
         return free[0] if free else ((place.slot or 0) + 1) % rendering.SLOTS
-
-
-def _switch_commands(old: _Place | None, new: _Place) -> list[str]:
-    commands: list[str] = []
-    for listener in new.listeners:
-        for slot in listener.slots:
-            if slot.is_live:
-                server = f"{listener.name}/{slot.name}"
-                commands += [
-                    f"set server {server} addr {slot.address} port {slot.port}",
-                    f"set server {server} state ready",
-                ]
-        if old and old.slot is not None and old.slot != new.slot:
-            server = f"{listener.name}/{rendering.slot_name(old.slot)}"
-            commands.append(f"set server {server} state drain")
-    return commands

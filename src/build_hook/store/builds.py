@@ -1,8 +1,6 @@
 """Builds: what was asked for, how far it is, how it ended, and which one serves."""
 
 import contextlib
-import dataclasses
-import enum
 import pathlib
 import sqlite3
 import threading
@@ -10,113 +8,10 @@ import time
 from collections.abc import Generator
 
 from build_hook import errors
-from build_hook.store import database
+from build_hook.store import database, records
+from build_hook.store.records import Build, Cause, Phase, Request, Serving
 
-
-class Phase(enum.StrEnum):
-    """Where a build is. The first line is the way, the second the ends."""
-
-    QUEUED = "queued"
-    FETCHING = "fetching"
-    BUILDING = "building"
-    STARTING = "starting"
-    GATING = "gating"
-    SWITCHING = "switching"
-    DRAINING = "draining"
-    WATCHING = "watching"
-
-    LIVE = "live"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-    CANCELLED = "cancelled"
-    ROLLED_BACK = "rolled-back"
-    SKIPPED = "skipped"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing more will happen."""
-        return self in ENDS
-
-
-ENDS = frozenset(
-    {
-        Phase.LIVE,
-        Phase.FAILED,
-        Phase.SUPERSEDED,
-        Phase.CANCELLED,
-        Phase.ROLLED_BACK,
-        Phase.SKIPPED,
-    }
-)
-
-
-# Entering one of these is refused to a cancelled build; after them it is too late to cancel.
-_CANCELLABLE = frozenset(
-    {
-        Phase.FETCHING,
-        Phase.BUILDING,
-        Phase.STARTING,
-        Phase.GATING,
-        Phase.SWITCHING,
-    }
-)
-
-
-class Cause(enum.StrEnum):
-    """Why a build was asked for."""
-
-    PUSH = "push"
-    DEPLOY = "deploy"
-    RECONCILE = "reconcile"
-    ROLLBACK = "rollback"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Build:
-    """One row. ``commit`` is None until the head of ``ref`` is known; times are Unix seconds.
-
-    ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
-    in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
-    failed through no fault of the commit, so that trying again makes sense.
-    """
-
-    id: int
-    project: str
-    ref: str
-    commit: str | None
-    message: str | None
-    cause: Cause
-    source: int | None
-    phase: Phase
-    reason: str | None
-    cancel: bool
-    retry: bool
-    created: float
-    finished: float | None
-    settings: str | None
-    image: str | None
-    container: str | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Request:
-    """A build to ask for."""
-
-    project: str
-    ref: str
-    cause: Cause
-    commit: str | None = None
-    message: str | None = None
-    source: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Serving:
-    """The build that serves a project, and the one before it."""
-
-    project: str
-    build: int
-    previous: int | None
+__all__ = ["Build", "Builds", "Cause", "Phase", "Request", "Serving", "enqueue"]
 
 
 def enqueue(
@@ -205,12 +100,18 @@ class Builds:
         Raises:
             CancelledError: if somebody cancelled it, and it has not begun to take traffic.
         """
-        now = time.time()
+        now, late = time.time(), phase not in records.CANCELLABLE
         with self._transaction() as connection:
             entered = connection.execute(
                 "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
                 " AND (cancel = 0 OR ?5)",
-                (phase, reason, now if phase.is_end else None, build, phase not in _CANCELLABLE),
+                (
+                    phase,
+                    reason,
+                    now if phase.is_end else None,
+                    build,
+                    phase not in records.CANCELLABLE,
+                ),
             )
             if not entered.rowcount:
                 raise errors.CancelledError(f"Build {build} was cancelled")
@@ -321,7 +222,7 @@ class Builds:
                 f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
                 values,
             ).fetchall()
-        return [_build(row) for row in rows]
+        return [records.of_row(row) for row in rows]
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
@@ -333,24 +234,3 @@ class Builds:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-
-
-def _build(row: sqlite3.Row) -> Build:
-    return Build(
-        id=row["id"],
-        project=row["project"],
-        ref=row["ref"],
-        commit=row["commit_id"],
-        message=row["message"],
-        cause=Cause(row["cause"]),
-        source=row["source"],
-        phase=Phase(row["phase"]),
-        reason=row["reason"],
-        cancel=bool(row["cancel"]),
-        retry=bool(row["retry"]),
-        created=row["created"],
-        finished=row["finished"],
-        settings=row["settings"],
-        image=row["image"],
-        container=row["container"],
-    )

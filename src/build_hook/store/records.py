@@ -1,0 +1,133 @@
+"""What the store knows of a build, as values."""
+
+import dataclasses
+import enum
+import sqlite3
+
+
+class Phase(enum.StrEnum):
+    """Where a build is. The first line is the way, the second the ends."""
+
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    BUILDING = "building"
+    STARTING = "starting"
+    GATING = "gating"
+    SWITCHING = "switching"
+    DRAINING = "draining"
+    WATCHING = "watching"
+
+    LIVE = "live"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled-back"
+    SKIPPED = "skipped"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in ENDS
+
+
+ENDS = frozenset(
+    {
+        Phase.LIVE,
+        Phase.FAILED,
+        Phase.SUPERSEDED,
+        Phase.CANCELLED,
+        Phase.ROLLED_BACK,
+        Phase.SKIPPED,
+    }
+)
+
+
+# Entering one of these is refused to a cancelled build; after them it is too late to cancel.
+CANCELLABLE = frozenset(
+    {
+        Phase.FETCHING,
+        Phase.BUILDING,
+        Phase.STARTING,
+        Phase.GATING,
+        Phase.SWITCHING,
+    }
+)
+
+
+class Cause(enum.StrEnum):
+    """Why a build was asked for."""
+
+    PUSH = "push"
+    DEPLOY = "deploy"
+    RECONCILE = "reconcile"
+    ROLLBACK = "rollback"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Build:
+    """One row. ``commit`` is None until the head of ``ref`` is known; times are Unix seconds.
+
+    ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
+    in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
+    failed through no fault of the commit, so that trying again makes sense.
+    """
+
+    id: int
+    project: str
+    ref: str
+    commit: str | None
+    message: str | None
+    cause: Cause
+    source: int | None
+    phase: Phase
+    reason: str | None
+    cancel: bool
+    retry: bool
+    created: float
+    finished: float | None
+    settings: str | None
+    image: str | None
+    container: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """A build to ask for."""
+
+    project: str
+    ref: str
+    cause: Cause
+    commit: str | None = None
+    message: str | None = None
+    source: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Serving:
+    """The build that serves a project, and the one before it."""
+
+    project: str
+    build: int
+    previous: int | None
+
+
+def of_row(row: sqlite3.Row) -> Build:
+    """A row of the table ``builds`` as a value."""
+    return Build(
+        id=row["id"],
+        project=row["project"],
+        ref=row["ref"],
+        commit=row["commit_id"],
+        message=row["message"],
+        cause=Cause(row["cause"]),
+        source=row["source"],
+        phase=Phase(row["phase"]),
+        reason=row["reason"],
+        cancel=bool(row["cancel"]),
+        retry=bool(row["retry"]),
+        created=row["created"],
+        finished=row["finished"],
+        settings=row["settings"],
+        image=row["image"],
+        container=row["container"],
+    )
