@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from build_hook import patterns
+
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 SECRET_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"  # noqa: S105 - a pattern for file names
 PortNumber = Annotated[int, pydantic.Field(ge=1, le=65535)]
@@ -171,6 +173,16 @@ class Project(Value):
     watch: Seconds = pydantic.Field(
         default=10, description="seconds a new version is watched, the old one at hand"
     )
+
+    @pydantic.field_validator("tags")
+    @classmethod
+    def _tag_pattern(cls, pattern: str | None) -> str | None:
+        return patterns.check(pattern) if pattern is not None else None
+
+    @pydantic.field_validator("paths")
+    @classmethod
+    def _path_patterns(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(patterns.check(pattern) for pattern in given)
 
     @pydantic.field_validator("repository")
     @classmethod

@@ -119,6 +119,7 @@ def _row(of: project.Project, store: builds.Builds, wrong: condition.Condition) 
         "ports": [port.published for port in of.ports],
         "live": live.id if live else None,
         "commit": live.commit if live else None,
+        "live_since": live.finished if live else None,
         "last_build": f"{last.id} {last.phase}" if last else None,
         "reason": last.reason if last else None,
         "problem": wrong.projects.get(of.name),

@@ -105,13 +105,7 @@ class Builds:
             entered = connection.execute(
                 "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
                 " AND (cancel = 0 OR ?5)",
-                (
-                    phase,
-                    reason,
-                    now if phase.is_end else None,
-                    build,
-                    phase not in records.CANCELLABLE,
-                ),
+                (phase, reason, now if phase.is_end else None, build, late),
             )
             if not entered.rowcount:
                 raise errors.CancelledError(f"Build {build} was cancelled")
