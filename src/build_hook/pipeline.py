@@ -11,7 +11,7 @@ from build_hook import (
     gate,
     images,
     job,
-    matching,
+    patterns,
     settings,
 )
 from build_hook.engine import Engine
@@ -168,7 +168,7 @@ class Pipeline:
         if changed is None:
             of.log(f"{live} is no longer here to compare with: building")
             return True
-        return any(matching.matches(p, name) for p in of.project.paths for name in changed)
+        return any(patterns.fits(p, name) for p in of.project.paths for name in changed)
 
     def _start(self, of: job.Job) -> containers.Container:
         of.enter(builds.Phase.STARTING)
