@@ -103,7 +103,6 @@ class Inbox:
         Raises:
             UnavailableError: if the database is full, locked or damaged, or too many wait.
             BadDeliveryError: if this delivery cannot be stored.
-
         """
         receipt = await self._submit(delivery, requests)
         assert receipt is not None  # noqa: S101 - only a probe has none
@@ -114,7 +113,6 @@ class Inbox:
 
         Raises:
             UnavailableError: if a delivery could not be stored now.
-
         """
         await self._submit(None, ())
 

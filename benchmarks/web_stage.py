@@ -1,0 +1,106 @@
+"""Servers to measure: web as it is, and a bare Falcon application under the same gunicorn."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Sequence
+
+from benchmarks import signed_push
+from build_hook import project, registry, settings
+
+OURS = """
+import pathlib, sys
+from build_hook import settings, web
+web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
+"""
+BARE = """
+import pathlib, sys, falcon.asgi
+from build_hook import app, settings, web
+class Accept:
+    async def on_post(self, request, response, project):
+        response.status = 202
+def bare(options):
+    application = falcon.asgi.App()
+    application.add_route("/hooks/{project}", Accept())
+    return application
+app.get_app = bare
+web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
+"""
+
+
+@contextlib.contextmanager
+def server(script: str, projects: int = 10) -> Generator[tuple[int, pathlib.Path]]:
+    """Serve on a free port; gives the port and the state folder."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
+        (pathlib.Path(folder) / "web.log").open("wb") as log,
+    ):
+        state = pathlib.Path(folder)
+        _register(state, projects)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, folder, str(listener.fileno())],
+            pass_fds=(listener.fileno(),),
+            start_new_session=True,
+            stderr=log,
+        )
+        port = listener.getsockname()[1]
+        try:
+            _wait(port)
+            yield port, state
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def name(number: int) -> str:
+    """The name of a registered project."""
+    return f"project-{number}"
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """The median and the range."""
+    middle = statistics.median(values)
+    return f"{middle:.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def _register(state: pathlib.Path, count: int) -> None:
+    options = settings.load(state)
+    (options.secrets / "benchmark").write_bytes(signed_push.SECRET)
+    entries = tuple(
+        project.Project(
+            name=name(number),
+            repository=f"https://github.example/octocat/{name(number)}.git",
+            ref="main",
+            secrets=("benchmark",),
+        )
+        for number in range(count)
+    )
+    registry.save(options.registry, registry.Registry(projects=entries))
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
