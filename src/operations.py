@@ -41,12 +41,14 @@ class DeployParams(ProjectParams):
     """Parameters of ``deploy``."""
 
     ref: Ref | None = None
+    wait: bool = False
 
 
 class RollbackParams(ProjectParams):
     """Parameters of ``rollback``."""
 
     to: Number | None = None
+    wait: bool = False
 
 
 class CancelParams(_Params):
@@ -127,12 +129,12 @@ class Operations(ops.Object):
     def _on_deploy(self, event: ops.ActionEvent) -> None:
         params = event.load_params(DeployParams, errors="fail")
         ref = ["--ref", params.ref] if params.ref else []
-        self._call(event, "build", "deploy", params.project, *ref)
+        self._build(event, params.wait, "deploy", params.project, *ref)
 
     def _on_rollback(self, event: ops.ActionEvent) -> None:
         params = event.load_params(RollbackParams, errors="fail")
         to = ["--to", str(params.to)] if params.to else []
-        self._call(event, "build", "rollback", params.project, *to)
+        self._build(event, params.wait, "rollback", params.project, *to)
 
     def _on_cancel(self, event: ops.ActionEvent) -> None:
         params = event.load_params(CancelParams, errors="fail")
@@ -146,7 +148,7 @@ class Operations(ops.Object):
         params = event.load_params(LogsParams, errors="fail")
         said = self._ask(event, "logs", str(params.build or params.project))
         if said is not None:
-            event.set_results({"log": "\n".join(said["log"].splitlines()[-params.lines :])})
+            event.set_results({"log": "\n".join(said["log"][-params.lines :])})
 
     def _on_get_webhook(self, event: ops.ActionEvent) -> None:
         params = event.load_params(WebhookParams, errors="fail")
@@ -207,6 +209,14 @@ class Operations(ops.Object):
 
     def _on_gc(self, event: ops.ActionEvent) -> None:
         self._call(event, "removed", "gc")
+
+    def _build(self, event: ops.ActionEvent, wait: bool, *argv: str) -> None:
+        said = self._ask(event, *argv, *(["--wait"] if wait else []))
+        if said is None:
+            return
+        event.set_results({"build": said["id"], "details": json.dumps(said, indent=2)})
+        if wait and said["phase"] != "live":
+            event.fail(f"Build {said['id']} {said['phase']}: {said['reason'] or 'see its log'}")
 
     def _call(self, event: ops.ActionEvent, key: str, *argv: str) -> None:
         said = self._ask(event, *argv)

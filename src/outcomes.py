@@ -11,10 +11,11 @@ from build_hook import settings
 
 @dataclasses.dataclass(frozen=True)
 class Fate:
-    """One project: the build that serves, and the last one asked for."""
+    """One project: the build that serves, the last one asked for, what stands in the way."""
 
     serving: dockerfile.Outcome | None = None
     last: dockerfile.Outcome | None = None
+    problem: str | None = None
 
     @property
     def failure(self) -> str | None:
@@ -34,10 +35,19 @@ def of_all(options: settings.Settings) -> dict[str, Fate]:
 
 
 def _fate(entry: dict[str, Any]) -> Fate:
-    return Fate(_outcome(entry.get("serving")), _outcome(entry.get("last")))
+    return Fate(_serving(entry), _last(entry), entry["problem"])
 
 
-def _outcome(build: dict[str, Any] | None) -> dockerfile.Outcome | None:
-    if build is None:
+def _serving(entry: dict[str, Any]) -> dockerfile.Outcome | None:
+    if entry["live"] is None:
         return None
-    return dockerfile.Outcome.model_validate({**build, "build": build.get("id")})
+    return dockerfile.Outcome(
+        build=entry["live"], phase="live", commit=entry["commit"], finished=entry["live_since"]
+    )
+
+
+def _last(entry: dict[str, Any]) -> dockerfile.Outcome | None:
+    if entry["last_build"] is None:
+        return None
+    number, phase = entry["last_build"].split(" ", 1)
+    return dockerfile.Outcome(build=int(number), phase=phase, reason=entry["reason"])

@@ -21,7 +21,7 @@ def report(
     return dockerfile.Report(
         unit=unit,
         webhook_url=url if registered else None,
-        refused=desired.problem(request.app),
+        refused=desired.problem(request.app) or (fate.problem if fate else None),
         serving=fate.serving if fate else None,
         last=fate.last if fate else None,
     )
@@ -44,6 +44,7 @@ def statuses(
     """What the projects mean for the unit's status; the operator's fix is in every message."""
     distant = [text for r in requests if (text := elsewhere(r, planned_units))]
     blocked = [f"{app}: {problem}" for app, problem in desired.problems] + distant
+    blocked += [f"{name}: {fate.problem}" for name, fate in fates.items() if fate.problem]
     return [
         *(ops.BlockedStatus(text) for text in blocked),
         ops.ActiveStatus(_summary(desired, fates)),

@@ -22,6 +22,15 @@ SELFOSS = {
     "repository": "https://git.example.com/chuck/docker-selfoss.git",
     "ports": [{"target": 80, "published": 9000}],
 }
+FATE = {
+    "name": "docker-selfoss",
+    "live": None,
+    "commit": None,
+    "live_since": None,
+    "last_build": None,
+    "reason": None,
+    "problem": None,
+}
 
 
 def project(**fields):
@@ -38,7 +47,8 @@ def unit_text(machine, unit):
 
 def said(state, relation):
     bag = state.get_relation(relation.id).local_unit_data
-    return {k: json.loads(v) for k, v in bag.items() if k in ("webhook_url", "refused", "last")}
+    keys = ("webhook_url", "refused", "serving", "last")
+    return {k: json.loads(v) for k, v in bag.items() if k in keys}
 
 
 def peers(state):
@@ -399,8 +409,12 @@ def test_last_build_is_told(hook, world, product):
     product.answers["projects"] = {
         "projects": [
             {
-                "name": "docker-selfoss",
-                "last": {"id": 7, "phase": "failed", "commit": "c0ffee", "reason": "exit 1"},
+                **FATE,
+                "live": 6,
+                "commit": "c0ffee",
+                "live_since": 1.7e9,
+                "last_build": "7 failed",
+                "reason": "exit 1",
             }
         ]
     }
@@ -408,15 +422,23 @@ def test_last_build_is_told(hook, world, product):
 
     state = hook.run(hook.on.relation_changed(relation), world(relation))
 
-    assert said(state, relation)["last"] == {
-        "build": 7,
-        "phase": "failed",
-        "commit": "c0ffee",
-        "reason": "exit 1",
-    }
+    assert said(state, relation)["last"] == {"build": 7, "phase": "failed", "reason": "exit 1"}
+    serving = {"build": 6, "phase": "live", "commit": "c0ffee", "finished": 1.7e9}
+    assert said(state, relation)["serving"] == serving
     assert state.unit_status == ops.ActiveStatus(
         "docker-selfoss: build 7 failed: exit 1; see the logs action with project=docker-selfoss"
     )
+
+
+def test_what_stands_in_the_way_is_told(hook, world, product):
+    problem = "Port 9000 is used by another program"
+    product.answers["projects"] = {"projects": [{**FATE, "problem": problem}]}
+    relation = project()
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert state.unit_status == ops.BlockedStatus(f"docker-selfoss: {problem}")
+    assert said(state, relation)["refused"] == problem
 
 
 def test_a_product_that_cannot_tell_is_no_error(hook, world, product):

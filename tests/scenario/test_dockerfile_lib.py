@@ -17,6 +17,13 @@ FULL = dockerfile.Project(
     name="docker-selfoss",
     repository="https://git.example.com/chuck/docker-selfoss.git",
     ref="refs/heads/main",
+    tags="v*",
+    provider="github",
+    allow_sha1=True,
+    after_ci=True,
+    cancel_running=True,
+    paths=("src/**",),
+    skip_words=("[wip]",),
     build=dockerfile.Build(
         context=".",
         dockerfile="Dockerfile",
@@ -272,7 +279,7 @@ def test_values_are_frozen():
 @pytest.mark.parametrize(
     ("ours", "theirs", "of_the_build_hook"),
     [
-        (dockerfile.Project, product.Project, {"secrets"}),
+        (dockerfile.Project, product.Project, {"secrets", "allow_unsigned"}),
         (dockerfile.Build, product.Build, set()),
         (dockerfile.Health, product.Health, set()),
         (dockerfile.Port, product.Port, set()),

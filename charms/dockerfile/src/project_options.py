@@ -11,6 +11,10 @@ _PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
 _HEALTH = "health-"
+_PLAIN = (
+    "ref", "tags", "provider", "allow-sha1", "after-ci",
+    "cancel-running", "stop-grace-period", "drain", "watch",
+)  # fmt: skip
 
 Options = Mapping[str, str | int | float | bool]
 
@@ -51,16 +55,16 @@ def read(options: Options, app: str) -> dockerfile.Project:
         "environment": _variables(options, "environment"),
         "volumes": _lines(options, "volumes"),
         "command": _command(options),
+        "paths": _lines(options, "paths"),
+        "skip_words": _lines(options, "skip-words"),
     }
-    numbers = ("stop-grace-period", "drain", "watch")
-    fields = {key: value for key, value in lists.items() if value}
-    fields |= {key.replace("-", "_"): options[key] for key in numbers if key in options}
+    plain = {key.replace("-", "_"): options[key] for key in _PLAIN if _is_said(options.get(key))}
+    fields = {key: value for key, value in lists.items() if value} | plain
     build, health = _build(options), _health(options)
     try:
         return dockerfile.Project(
             name=app,
             repository=repository,
-            ref=_text(options, "ref"),
             build=build,
             health=health,
             **fields,  # pyright: ignore[reportArgumentType]
@@ -144,6 +148,11 @@ def _command(options: Options) -> tuple[str, ...]:
 def _lines(options: Options, option: str) -> tuple[str, ...]:
     lines = (line.strip() for line in str(options.get(option, "")).splitlines())
     return tuple(line for line in lines if line)
+
+
+def _is_said(value: object) -> bool:
+    """Whether an option says anything: the number 0 does, an empty text or a false does not."""
+    return value is not None and value != "" and value is not False
 
 
 def _text(options: Options, option: str) -> str | None:

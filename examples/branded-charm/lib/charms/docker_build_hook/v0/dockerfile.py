@@ -80,6 +80,13 @@ class Health(_Value):
 class _Settings(_Value):
     name: str | None = None
     ref: str | None = None
+    tags: str | None = None
+    provider: str | None = None
+    allow_sha1: bool | None = None
+    after_ci: bool | None = None
+    cancel_running: bool | None = None
+    paths: tuple[str, ...] | None = None
+    skip_words: tuple[str, ...] | None = None
     build: Build | None = None
     ports: tuple[Port, ...] | None = None
     environment: tuple[Variable, ...] | None = None

@@ -1,0 +1,260 @@
+"""The actions of the build hook: parameters in, one command of the product, results out."""
+
+import json
+
+import ops.testing
+import pytest
+import yaml
+from charms.docker_build_hook.v0 import dockerfile_testing
+
+from tests.scenario import charms
+from tests.scenario.conftest import HERE
+
+BUILD = {"id": 7, "project": "app", "phase": "queued", "reason": None}
+
+
+@pytest.fixture
+def related():
+    return dockerfile_testing.relation_for_build_hook(machine=HERE)
+
+
+@pytest.fixture
+def settled(hook, world, related):
+    return hook.run(hook.on.relation_changed(related), world(related))
+
+
+def act(hook, state, name, **params):
+    out = hook.run(hook.on.action(name, params=params), state)
+    return hook.action_results, out
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "argv"),
+    [
+        ("deploy", {"project": "app"}, ("deploy", "app")),
+        ("deploy", {"project": "app", "ref": "stable"}, ("deploy", "app", "--ref", "stable")),
+        ("rollback", {"project": "app"}, ("rollback", "app")),
+        ("rollback", {"project": "app", "to": 3}, ("rollback", "app", "--to", "3")),
+    ],
+)
+def test_build_is_asked_for(hook, settled, product, action, params, argv):
+    product.answers[action] = BUILD
+
+    results, _ = act(hook, settled, action, **params)
+
+    assert argv in product.calls
+    assert results["build"] == 7
+    assert json.loads(results["details"]) == BUILD
+
+
+@pytest.mark.parametrize("action", ["deploy", "rollback"])
+def test_build_that_is_waited_for_and_fails_fails_the_action(hook, settled, product, action):
+    product.answers[action] = {**BUILD, "phase": "failed", "reason": "exit 1"}
+
+    with pytest.raises(ops.testing.ActionFailed, match="Build 7 failed: exit 1"):
+        act(hook, settled, action, project="app", wait=True)
+
+    assert (action, "app", "--wait") in product.calls
+
+
+def test_build_that_is_waited_for_and_lives(hook, settled, product):
+    product.answers["deploy"] = {**BUILD, "phase": "live"}
+
+    results, _ = act(hook, settled, "deploy", project="app", wait=True)
+
+    assert results["build"] == 7
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "argv", "key"),
+    [
+        ("list-projects", {}, ("projects",), "projects"),
+        ("cancel", {"build": 4}, ("cancel", "4"), "build"),
+        ("builds", {}, ("builds",), "builds"),
+        ("builds", {"project": "app"}, ("builds", "app"), "builds"),
+        ("diagnostics", {}, ("doctor",), "diagnostics"),
+        ("gc", {}, ("gc",), "removed"),
+    ],
+)
+def test_answer_is_the_products(hook, settled, product, action, params, argv, key):
+    answer = {"projects": [], "some": "thing"}
+    product.answers[argv[0]] = answer
+
+    results, _ = act(hook, settled, action, **params)
+
+    assert argv in product.calls
+    assert json.loads(results[key]) == answer
+
+
+@pytest.mark.parametrize(("params", "what"), [({"build": 4}, "4"), ({"project": "app"}, "app")])
+def test_logs_are_cut_at_the_front(hook, settled, product, params, what):
+    product.answers["logs"] = {"log": ["one", "two", "three"]}
+
+    results, _ = act(hook, settled, "logs", lines=2, **params)
+
+    assert ("logs", what) in product.calls
+    assert results == {"log": "two\nthree"}
+
+
+@pytest.mark.parametrize("params", [{}, {"build": 1, "project": "app"}])
+def test_logs_of_what(hook, settled, params):
+    with pytest.raises(ops.testing.ActionFailed, match="give either build or project"):
+        act(hook, settled, "logs", **params)
+
+
+def test_explain_hands_over_files(hook, settled, product, monkeypatch):
+    import pathlib
+
+    seen = {}
+
+    def call(*argv, timeout=0):
+        if argv[0] == "projects":
+            return {"projects": []}
+        files = dict(zip(argv[1::2], argv[2::2], strict=True))
+        seen.update({flag: pathlib.Path(path).read_text() for flag, path in files.items()})
+        return {"kind": "push"}
+
+    monkeypatch.setattr(product, "call", call)
+
+    results, _ = act(hook, settled, "explain", headers='{"X-A": "1"}', body="{}")
+
+    assert seen == {"--headers": '{"X-A": "1"}', "--body": "{}"}
+    assert json.loads(results["explanation"]) == {"kind": "push"}
+
+
+@pytest.mark.parametrize(
+    ("action", "params"),
+    [
+        ("deploy", {"project": "--help"}),
+        ("deploy", {"project": "app", "ref": "--upload-pack=x"}),
+        ("deploy", {"project": "app", "ref": "a b"}),
+        ("rollback", {"project": "app", "to": 0}),
+        ("cancel", {"build": 0}),
+        ("logs", {"build": 1, "lines": 0}),
+        ("explain", {"headers": "no JSON", "body": ""}),
+    ],
+)
+def test_wrong_parameters_reach_nothing(hook, settled, product, action, params):
+    product.calls.clear()
+
+    with pytest.raises(ops.testing.ActionFailed, match="Error in action parameters"):
+        act(hook, settled, action, **params)
+
+    assert [call for call in product.calls if call[0] != "projects"] == []
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "command"),
+    [
+        ("list-projects", {}, "projects"),
+        ("deploy", {"project": "app"}, "deploy"),
+        ("rollback", {"project": "app"}, "rollback"),
+        ("cancel", {"build": 1}, "cancel"),
+        ("builds", {}, "builds"),
+        ("logs", {"build": 1}, "logs"),
+        ("explain", {"headers": "{}", "body": ""}, "explain"),
+        ("diagnostics", {}, "doctor"),
+        ("gc", {}, "gc"),
+    ],
+)
+def test_what_the_product_refuses_fails_the_action(
+    hook, settled, product, action, params, command
+):
+    import product as real
+
+    product.answers[command] = real.ProductError("There is no project app", "List them")
+
+    with pytest.raises(ops.testing.ActionFailed, match=r"There is no project app\. List them"):
+        act(hook, settled, action, **params)
+
+
+def test_webhook(hook, settled):
+    results, _ = act(hook, settled, "get-webhook", project="app")
+
+    (secret,) = settled.secrets
+    assert results == {
+        "url": "http://192.0.2.0:8080/hooks/app",
+        "content-type": "application/json",
+        "secret-id": secret.id,
+    }
+
+
+def test_webhook_revealed(hook, settled):
+    results, _ = act(hook, settled, "get-webhook", project="app", reveal=True)
+
+    (secret,) = settled.secrets
+    assert results["secret"] == secret.latest_content["webhook-secret"]
+
+
+def test_webhook_before_there_is_a_secret(hook, world, related):
+    with pytest.raises(ops.testing.ActionFailed, match="The leader has not made the secret yet"):
+        act(hook, world(related, leader=False), "get-webhook", project="app")
+
+
+@pytest.mark.parametrize("action", ["get-webhook", "rotate-secret"])
+def test_unknown_project(hook, settled, action):
+    with pytest.raises(ops.testing.ActionFailed, match="There is no project other"):
+        act(hook, settled, action, project="other")
+
+
+def test_rotation_keeps_both_until_the_old_one_is_dropped(hook, settled, machine):
+    files = machine.folder / "state" / "secrets"
+    old = (files / "hook.app").read_text()
+
+    results, during = act(hook, settled, "rotate-secret", project="app")
+
+    new = (files / "hook.app").read_text()
+    assert new != old
+    assert (files / "hook.app.old").read_text() == old
+    assert _names(machine) == ["hook.app", "hook.app.old"]
+    assert "forget-previous" in results["next"]
+    (secret,) = during.secrets
+    assert secret.latest_content == {"webhook-secret": new, "previous-webhook-secret": old}
+    peers = during.get_relations("peers")[0].local_app_data
+    assert json.loads(peers["secrets"])[0]["revision"] == 2
+
+    after = ops.testing.State(
+        leader=True,
+        model=during.model,
+        relations=during.relations,
+        secrets=[ops.testing.Secret(secret.latest_content, id=secret.id, owner="app")],
+    )
+    act(hook, after, "rotate-secret", project="app", **{"forget-previous": True})
+
+    assert (files / "hook.app").read_text() == new
+    assert not (files / "hook.app.old").exists()
+    assert _names(machine) == ["hook.app"]
+
+
+def test_rotation_is_for_the_leader(hook, world, related):
+    with pytest.raises(ops.testing.ActionFailed, match="run it on build-hook/leader"):
+        act(hook, world(related, leader=False), "rotate-secret", project="app")
+
+
+def test_reconcile_mends(hook, settled, machine):
+    (machine.folder / "state" / "registry.json").unlink()
+
+    results, _ = act(hook, settled, "reconcile")
+
+    assert results == {"result": "done"}
+    assert (machine.folder / "state" / "registry.json").exists()
+
+
+def test_reconcile_with_wrong_config_says_so(hook, world):
+    with pytest.raises(ops.testing.ActionFailed, match="Config port"):
+        act(hook, world(config={"port": 0}), "reconcile")
+
+
+def test_every_action_is_closed_and_tested():
+    import pathlib
+
+    actions = yaml.safe_load((charms.ROOT / "actions.yaml").read_text())
+    tests = pathlib.Path(__file__).read_text()
+
+    assert [n for n, a in actions.items() if a.get("additionalProperties") is not False] == []
+    assert [name for name in actions if f'"{name}"' not in tests] == []
+
+
+def _names(machine):
+    registry = json.loads((machine.folder / "state" / "registry.json").read_text())
+    return registry["projects"][0]["secrets"]
