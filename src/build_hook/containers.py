@@ -127,11 +127,11 @@ class Containers:
             said = self._engine.api.logs(container, tail=count)
         return said.decode(errors="replace").splitlines()
 
-    def starts(self) -> collections.abc.Generator[str]:
-        """Container ids of ours, each time one of them starts; ends when the engine does."""
+    def starts(self, since: float) -> collections.abc.Generator[str]:
+        """Container ids of ours, each time one starts from then on; ends when the engine does."""
         filters = {**self._engine.ours(), "type": "container", "event": "start"}
         with self._engine.speaking("follow events"):
-            for event in self._engine.api.events(decode=True, filters=filters):
+            for event in self._engine.api.events(since=int(since), decode=True, filters=filters):
                 yield event["Actor"]["ID"]
 
     def forget_network(self) -> None:

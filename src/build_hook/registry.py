@@ -38,37 +38,68 @@ class Registry(project.Value):
         return next((p for p in self.projects if p.name == name), None)
 
 
+_Seen = tuple[int, int, int] | None
+
+
 @dataclasses.dataclass(slots=True)
 class Reader:
-    """Reads the file when it has changed, and keeps the last good contents when it is bad."""
+    """Reads the file when it has changed; the last good contents stay when it is bad or gone.
+
+    ``keep`` writes them beside the file, so that they outlast a restart as well.
+    """
 
     path: pathlib.Path
     current: Registry = dataclasses.field(default_factory=Registry)
     problem: str | None = None
-    _seen: tuple[int, int, int] | None = None
+    _seen: _Seen | Literal["never"] = "never"
 
     def refresh(self) -> bool:
         """Look at the file again; True if other projects are in force than before."""
         seen = self._stat()
         if seen == self._seen:
             return False
-        self._seen = seen
-        try:
-            new = load(self.path)
-        except errors.RegistryError as error:
-            self.problem = str(error)
+        is_first, self._seen = self._seen == "never", seen
+        new, self.problem = self._read()
+        if new is None and is_first:
+            new = self._kept()
+        if new is None or new == self.current:
             return False
-        self.problem = None
-        changed = new != self.current
         self.current = new
-        return changed
+        return True
 
-    def _stat(self) -> tuple[int, int, int] | None:
+    def keep(self) -> None:
+        """Remember what is in force, if the file says so."""
+        if self.problem is None and self._stat() is not None:
+            save(_good(self.path), self.current)
+
+    def _read(self) -> tuple[Registry | None, str | None]:
+        try:
+            if self._seen is None and _good(self.path).exists():
+                raise errors.RegistryError(
+                    f"{self.path} is gone",
+                    "Put it back; what it said last stays in force. To start from nothing, "
+                    f"remove {_good(self.path).name} as well",
+                )
+            return load(self.path), None
+        except errors.RegistryError as error:
+            return None, str(error)
+
+    def _kept(self) -> Registry | None:
+        try:
+            return load(_good(self.path))
+        except errors.RegistryError:
+            return None
+
+    def _stat(self) -> _Seen:
         try:
             stat = self.path.stat()
         except OSError:
             return None
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _good(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f"{path.stem}.good{path.suffix}")
 
 
 def load(path: pathlib.Path) -> Registry:

@@ -22,34 +22,37 @@ class Schedule:
     def __init__(self, interval: float, clock: Callable[[], float]) -> None:
         self._interval = interval
         self._clock = clock
-        self._queue: list[tuple[float, str]] = []
-        self._known: set[str] = set()
+        self._due: dict[str, float] = {}
+        self._queue: list[tuple[float, str]] = []  # may hold more than is due, see _is_current
         self._failures: dict[str, int] = {}
         self._peace: dict[str, float] = {}
 
     def know(self, repositories: Iterable[str]) -> None:
         """Look at these from now on, and at no others."""
         wanted = set(repositories)
-        now = self._clock()
-        for new in sorted(wanted - self._known):
-            heapq.heappush(self._queue, (now, new))
-        self._known = wanted
+        for gone in self._due.keys() - wanted:
+            del self._due[gone]
+        for new in sorted(wanted - self._due.keys()):
+            self._put(new, self._clock())
 
     def hurry(self) -> None:
         """Make everything due now; hosts that are left in peace stay so."""
-        self._queue = [(self._clock(), repository) for repository in sorted(self._known)]
+        for repository in sorted(self._due):
+            self._put(repository, self._clock())
 
     def take(self) -> str | None:
-        """The next repository that is due; it is not due again until ``looked``."""
+        """The next repository that is due; it is due again an interval after it was looked at."""
         now = self._clock()
         while self._queue and self._queue[0][0] <= now:
-            _, repository = heapq.heappop(self._queue)
-            if repository not in self._known:
+            entry = heapq.heappop(self._queue)
+            if not self._is_current(entry):
                 continue
+            repository = entry[1]
             peace = self._peace.get(host(repository), 0.0)
             if peace <= now:
+                self._due[repository] = float("inf")
                 return repository
-            heapq.heappush(self._queue, (peace, repository))
+            self._put(repository, peace)
         return None
 
     def looked(self, repository: str, *, answered: bool) -> None:
@@ -61,15 +64,25 @@ class Schedule:
         else:
             self._failures[of] = failures = self._failures.get(of, 0) + 1
             self._peace[of] = now + min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2 ** (failures - 1))
-        spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - not for secrets
-        pause = self._interval * spread if answered else 0.0
-        heapq.heappush(self._queue, (now + pause, repository))
+        if repository in self._due:
+            spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - not for secrets
+            pause = self._interval * spread if answered else 0.0
+            self._put(repository, min(self._due[repository], now + pause))
 
     def seconds_to_next(self) -> float:
         """How long nothing is due."""
+        while self._queue and not self._is_current(self._queue[0]):
+            heapq.heappop(self._queue)
         if not self._queue:
             return self._interval
         return max(0.0, self._queue[0][0] - self._clock())
+
+    def _put(self, repository: str, due: float) -> None:
+        self._due[repository] = due
+        heapq.heappush(self._queue, (due, repository))
+
+    def _is_current(self, entry: tuple[float, str]) -> bool:
+        return self._due.get(entry[1]) == entry[0]
 
 
 def host(repository: str) -> str:

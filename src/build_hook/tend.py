@@ -25,16 +25,21 @@ class Tender(threading.Thread):
 
     def run(self) -> None:
         """Follow, for as long as the process lives."""
+        said = ""
         while True:
+            now = time.time()
             try:
                 for found in self._containers.all():
                     self._refresh(found)
-                for started in self._containers.starts():
+                for started in self._containers.starts(since=now):
                     found = self._containers.inspect(started)
                     if found is not None:
                         self._refresh(found)
+                said = ""
             except errors.BuildHookError as error:
-                _log.warning("%s", error)
+                if str(error) != said:
+                    _log.warning("%s", error)
+                said = str(error)
             time.sleep(_RETRY)
 
     def _refresh(self, found: containers.Container) -> None:

@@ -62,6 +62,7 @@ class Worker:
         """Work until SIGTERM; a worker that dies at any moment resumes on its next start."""
         signal.signal(signal.SIGTERM, _leave)
         self._registry.refresh()
+        self._registry.keep()
         self._report(None)
         self._wait_for_engine()
         self._recover()
@@ -79,6 +80,7 @@ class Worker:
     def _round(self) -> None:
         try:
             if self._registry.refresh():
+                self._registry.keep()
                 self._registry_changed()
             self._start_builds()
             self._report(None)
