@@ -10,12 +10,11 @@ import argparse
 import asyncio
 import dataclasses
 import itertools
-import json
 import pathlib
 import sqlite3
 import uuid
 
-from benchmarks import signed_push, web_stage
+from benchmarks import signed_push, table, web_stage
 
 PROJECTS = 10
 
@@ -108,17 +107,23 @@ def main() -> None:
     options = parser.parse_args()
     rounds = [measure(options.rate, options.seconds) for _ in range(options.rounds)]
     if options.json:
-        print(
-            json.dumps({"rate": options.rate, "rounds": [dataclasses.asdict(r) for r in rounds]})
-        )
+        table.show_json({"rate": options.rate, "rounds": [dataclasses.asdict(r) for r in rounds]})
         return
-    print(f"signed 8 KB pushes at {options.rate}/s for {options.seconds:g} s, all fsynced")
-    print(f"{'':12}  median of {len(rounds)} rounds (range)")
-    for column in ("p50", "p99", "longest"):
-        values = [getattr(each, column) for each in rounds]
-        print(f"{column + ' ms':12}  {web_stage.spread(values, 2)}")
-    lost = sum(each.pushes - each.stored for each in rounds)
-    print(f"not accepted: {sum(each.failed for each in rounds)}, not on disk: {lost}")
+    show(rounds, f"Signed 8 KB pushes at {options.rate}/s for {options.seconds:g} s, all fsynced")
+
+
+def show(rounds: list[Round], title: str) -> None:
+    """Print the rounds as a table."""
+    times = [
+        [f"{column} ms", table.spread([getattr(each, column) for each in rounds], 2)]
+        for column in ("p50", "p99", "longest")
+    ]
+    counts = [
+        ["pushes", str(sum(each.pushes for each in rounds))],
+        ["not accepted", str(sum(each.failed for each in rounds))],
+        ["not on disk", str(sum(each.pushes - each.stored for each in rounds))],
+    ]
+    table.show(title, ["", f"{len(rounds)} rounds"], [*times, *counts])
 
 
 def _request(project: str) -> bytes:

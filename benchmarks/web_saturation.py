@@ -7,17 +7,15 @@ fsyncs. Rounds take turns, so that both meet the same machine. The load comes fr
 """
 
 import argparse
-import json
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from benchmarks import signed_push, web_stage
+from benchmarks import signed_push, table, web_stage
 
 PROJECT = web_stage.name(0)
 _LUA = """
@@ -90,14 +88,18 @@ def main() -> None:
     ours, bare = measure(options.senders, options.seconds, options.rounds)
     ratios = [mine / other for mine, other in zip(ours, bare, strict=True)]
     if options.json:
-        result = {"senders": options.senders, "ours": ours, "bare": bare}
-        print(json.dumps({**result, "ratio": statistics.median(ratios)}))
+        figures = {"ours": ours, "bare": bare, "ratio": ratios}
+        table.show_json({name: table.summary(values) for name, values in figures.items()})
         return
-    print(f"signed 8 KB pushes, {options.senders} senders without pause")
-    print(f"{'':26}  requests/s, median of {options.rounds} rounds (range)")
-    print(f"{'web, fsynced':26}  {web_stage.spread(ours, 0)}")
-    print(f"{'bare Falcon, only 202':26}  {web_stage.spread(bare, 0)}")
-    print(f"{'ratio of paired rounds':26}  {web_stage.spread(ratios, 3)}")
+    table.show(
+        f"Signed 8 KB pushes, {options.senders} senders without pause, {options.rounds} rounds",
+        ["", "requests/s"],
+        [
+            ["web, stored and fsynced", table.spread(ours)],
+            ["bare Falcon, only 202", table.spread(bare)],
+            ["ratio of paired rounds", table.spread(ratios, 3)],
+        ],
+    )
 
 
 if __name__ == "__main__":

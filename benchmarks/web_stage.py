@@ -5,14 +5,13 @@ import os
 import pathlib
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 from benchmarks import signed_push
 from build_hook import project, registry, settings
@@ -69,12 +68,6 @@ def server(script: str, projects: int = 10) -> Generator[tuple[int, pathlib.Path
 def name(number: int) -> str:
     """The name of a registered project."""
     return f"project-{number}"
-
-
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """The median and the range."""
-    middle = statistics.median(values)
-    return f"{middle:.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def _register(state: pathlib.Path, count: int) -> None:

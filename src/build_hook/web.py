@@ -1,5 +1,7 @@
 """Web under gunicorn: one event loop that serves, one master that restarts it."""
 
+import contextlib
+import ctypes
 import gc
 import importlib
 import resource
@@ -11,6 +13,7 @@ from build_hook import app, settings
 # Connections of slow senders count too; each needs a file descriptor.
 MOST_CONNECTIONS = 2048
 OPEN_FILES = 4096
+_M_MMAP_THRESHOLD = -3  # malloc.h
 
 
 def run(options: settings.Settings, fd: int | None = None) -> NoReturn:
@@ -20,6 +23,7 @@ def run(options: settings.Settings, fd: int | None = None) -> NoReturn:
     wait there instead of being refused.
     """
     _raise_open_files()
+    _give_memory_back()
     base: Any = importlib.import_module("gunicorn.app.base")  # has no types
 
     class Server(base.BaseApplication):
@@ -74,3 +78,10 @@ def _raise_open_files() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _give_memory_back() -> None:
+    # glibc learns from the first large body to keep such blocks; then a few deliveries of
+    # 25 MB would stay in memory for good. With a fixed threshold they go back at once.
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
