@@ -59,7 +59,7 @@ class Reconciler(threading.Thread):
         self._wake = wake
         self._schedule = schedule.Schedule(interval, time.monotonic)
         self._changed = threading.Condition()
-        self._under_way: set[str] = set()
+        self._under_way = 0
         self.problems: dict[str, str] = {}
 
     def nudge(self) -> None:
@@ -81,13 +81,12 @@ class Reconciler(threading.Thread):
         with self._changed:
             self._schedule.know(by_repository)
             while (
-                len(self._under_way) < _SIDE_BY_SIDE
+                self._under_way < _SIDE_BY_SIDE
                 and (repository := self._schedule.take()) is not None
             ):
-                if repository not in self._under_way:
-                    self._under_way.add(repository)
-                    pool.submit(self._look, repository, by_repository[repository])
-            full = len(self._under_way) >= _SIDE_BY_SIDE
+                self._under_way += 1
+                pool.submit(self._look, repository, by_repository[repository])
+            full = self._under_way >= _SIDE_BY_SIDE
             pause = _LONGEST_PAUSE if full else self._schedule.seconds_to_next()
             self._changed.wait(min(_LONGEST_PAUSE, pause))
 
@@ -114,7 +113,7 @@ class Reconciler(threading.Thread):
         except Exception:
             _log.exception("looking at %s", checkout.redact(repository))
         with self._changed:
-            self._under_way.discard(repository)
+            self._under_way -= 1
             self._schedule.looked(repository, answered=problem is None)
             self._changed.notify()
 

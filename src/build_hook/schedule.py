@@ -9,6 +9,7 @@ from build_hook import remotes
 _JITTER = 0.1
 _FIRST_BACK_OFF = 10.0
 _LONGEST_BACK_OFF = 3600.0
+_UNDER_WAY = float("inf")
 
 
 class Schedule:
@@ -24,6 +25,7 @@ class Schedule:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._queue: list[tuple[float, str]] = []  # may hold more than is due, see _is_current
+        self._again: set[str] = set()
         self._failures: dict[str, int] = {}
         self._peace: dict[str, float] = {}
 
@@ -37,8 +39,11 @@ class Schedule:
 
     def hurry(self) -> None:
         """Make everything due now; hosts that are left in peace stay so."""
-        for repository in sorted(self._due):
-            self._put(repository, self._clock())
+        for repository, due in sorted(self._due.items()):
+            if due == _UNDER_WAY:
+                self._again.add(repository)
+            else:
+                self._put(repository, self._clock())
 
     def take(self) -> str | None:
         """The next repository that is due; it is due again an interval after it was looked at."""
@@ -50,7 +55,7 @@ class Schedule:
             repository = entry[1]
             peace = self._peace.get(host(repository), 0.0)
             if peace <= now:
-                self._due[repository] = float("inf")
+                self._due[repository] = _UNDER_WAY
                 return repository
             self._put(repository, peace)
         return None
@@ -66,8 +71,9 @@ class Schedule:
             self._peace[of] = now + min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2 ** (failures - 1))
         if repository in self._due:
             spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - not for secrets
-            pause = self._interval * spread if answered else 0.0
-            self._put(repository, min(self._due[repository], now + pause))
+            is_due = not answered or repository in self._again
+            self._put(repository, now if is_due else now + self._interval * spread)
+        self._again.discard(repository)
 
     def seconds_to_next(self) -> float:
         """How long nothing is due."""

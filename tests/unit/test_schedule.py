@@ -142,15 +142,17 @@ def test_seconds_to_next_is_when_something_is_due():
     assert due(plan) == [repository]
 
 
-def test_hurry_during_a_look_does_not_double_the_looks():
+def test_hurry_during_a_look_means_one_more_look_after_it():
     clock = Clock()
     plan = schedule.Schedule(INTERVAL, clock)
     plan.know(repositories(1))
     (repository,) = due(plan)
     plan.hurry()
-    plan.looked(repository, answered=True)
+    assert due(plan) == []
 
+    plan.looked(repository, answered=True)
     assert due(plan) == [repository]
     plan.looked(repository, answered=True)
+    assert due(plan) == []
     clock.now += INTERVAL * 1.2
     assert due(plan) == [repository]
