@@ -164,6 +164,7 @@ def test_idle_connection_that_the_server_closed_is_forgiven():
 
     assert load.window().failed == 0
     assert load.window().requests > 30
+    assert load.reopened() > 10
 
 
 def test_tcp_session_that_is_cut_is_a_failure():

@@ -24,6 +24,7 @@ def run(monkeypatch):
             pushes=(),
             seen=traffic.Window(100, len(faults), 20),
             failures={},
+            reopened=0,
             served_broken=False,
             live={},
             faults=faults,

@@ -1,6 +1,7 @@
 import http.server
 import os
 import pathlib
+import shutil
 import socket
 import stat
 import struct
@@ -60,9 +61,10 @@ def test_static_busybox_is_taken(tmp_path, monkeypatch):
         ("busybox", "apt-get install busybox-static"),
     ],
 )
-def test_missing_program_is_named_with_how_to_get_it(missing, hint, monkeypatch):
+def test_missing_program_is_named_with_how_to_get_it(missing, hint, tmp_path, monkeypatch):
     git.path.cache_clear()
-    which = stage.shutil.which
+    config = stage.settings_for(tmp_path)
+    which = shutil.which
 
     def without(name, **options):
         return None if name == missing else which(name, **options) or f"/bin/{name}"
@@ -70,7 +72,7 @@ def test_missing_program_is_named_with_how_to_get_it(missing, hint, monkeypatch)
     monkeypatch.setattr("shutil.which", without)
 
     with pytest.raises(errors.BuildHookError, match=hint):
-        stage.check_machine()
+        stage.check_machine(config)
     git.path.cache_clear()
 
 

@@ -17,6 +17,7 @@ def a_report(*faults):
         pushes=(GOOD, BAD),
         seen=traffic.Window(600, 0, 41),
         failures={},
+        reopened=0,
         served_broken=False,
         live={"web": "a" * 40},
         faults=faults,

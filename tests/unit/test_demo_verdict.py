@@ -19,6 +19,9 @@ class Seen:
     def failures(self):
         return self.lost
 
+    def reopened(self):
+        return 2
+
     def first_seen(self, port, version):
         return 1.0 if version in self.versions else None
 
@@ -61,6 +64,7 @@ def test_all_well_is_ok(pushed, seen):
     assert found.ok
     assert found.live == {"web": "3" * 40, "echo": "5" * 40}
     assert found.served_broken is False
+    assert found.reopened == 2
 
 
 def test_a_failed_request_is_a_fault(pushed, seen):

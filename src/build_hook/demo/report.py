@@ -42,6 +42,7 @@ class Report:
     pushes: tuple[Push, ...]
     seen: traffic.Window
     failures: dict[str, int]
+    reopened: int
     served_broken: bool
     live: dict[str, str | None]
     faults: tuple[str, ...]
@@ -58,6 +59,7 @@ class Report:
             "pushes": [push.as_dict() for push in self.pushes],
             **dataclasses.asdict(self.seen),
             "failures": self.failures,
+            "reopened": self.reopened,
             "served_broken": self.served_broken,
             "live": self.live,
             "faults": self.faults,

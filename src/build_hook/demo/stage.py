@@ -5,12 +5,12 @@ import dataclasses
 import os
 import pathlib
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Generator
 
-from build_hook import engine, errors, images, labels, project, registry, secret_files, settings
+from build_hook import engine, images, labels, project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, product, workcopy
+from build_hook.proxy import process
 from build_hook.store import builds
 
 PORTS = {"web": ("http", 8000), "echo": ("tcp", 7000)}
@@ -41,9 +41,9 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
     """
     with contextlib.ExitStack() as stack:
         step("Looking at this machine")
-        check_machine()
         folder = stack.enter_context(_folder())
         config = settings_for(folder / "state")
+        check_machine(config)
         docker = engine.Engine(config.docker_host, config.instance)
         docker.ping()
         stack.callback(remove_objects, docker)
@@ -68,14 +68,13 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
         step("Clearing up")
 
 
-def check_machine() -> None:
+def check_machine(config: settings.Settings) -> None:
     """Look for the programs that are needed.
 
     Raises:
         BuildHookError: for the first that is missing, with how to get it.
     """
-    if shutil.which("haproxy") is None:
-        raise errors.ProxyError("haproxy is not installed", "Install it: apt-get install haproxy")
+    process.command(config)
     git.path()
     baseimage.busybox()
     images.client()

@@ -87,6 +87,11 @@ class Traffic:
                     counts[f"{name}: {how}"] = counts.get(f"{name}: {how}", 0) + count
         return counts
 
+    def reopened(self) -> int:
+        """How many kept connections were found closed while they were idle."""
+        reports = self._between(0.0, float("inf"))
+        return sum(tally.reopened for report in reports for tally in report.ports.values())
+
     def first_seen(self, port: str, version: str) -> float | None:
         """When a version answered for the first time."""
         for report in self._between(0.0, float("inf")):

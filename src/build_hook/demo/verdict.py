@@ -8,7 +8,6 @@ def judge(
     pushed: tuple[script.Pushed, ...], results: tuple[report.Push, ...], load: traffic.Traffic
 ) -> report.Report:
     """Compare what was pushed with what the load saw."""
-    seen = load.window()
     served_broken = any(
         load.first_seen(p.change.project, p.version) is not None for p in pushed if p.change.broken
     )
@@ -25,4 +24,12 @@ def judge(
         for p, result in zip(pushed, results, strict=True)
         if (result.outcome == builds.Phase.LIVE) is p.change.broken
     ]
-    return report.Report(results, seen, load.failures(), served_broken, live, tuple(faults))
+    return report.Report(
+        pushes=results,
+        seen=load.window(),
+        failures=load.failures(),
+        reopened=load.reopened(),
+        served_broken=served_broken,
+        live=live,
+        faults=tuple(faults),
+    )
