@@ -1,0 +1,346 @@
+"""The docker charm: config and network in, daemon.json and one restart at most out."""
+
+import json
+
+import ops
+import ops.testing
+import pytest
+import yaml
+
+from tests.scenario import charms
+
+
+class FakeHost:
+    """A machine with apt and systemd in memory; daemon.json is a real file."""
+
+    def __init__(self):
+        self.changes = []
+        self.installed = {"docker.io": "20.10"}
+        self.offered = {"docker.io", "docker-buildx", "docker-compose-v2"}
+        self.held = set()
+        self.running = True
+        self.fails = set()
+
+    def run(self, *argv):
+        import engine_host
+
+        name, *rest = (argv[0].rpartition("/")[2], *argv[1:])
+        if name in self.fails or " ".join([name, *rest[:1]]) in self.fails:
+            raise engine_host.EngineError(f"{name} failed")
+        return getattr(self, "_" + name.replace("-", "_"))(rest)
+
+    def _apt_get(self, rest):
+        if rest[0] == "install":
+            package, _, version = rest[-1].partition("=")
+            self.changes.append(f"install {rest[-1]}")
+            self.installed[package] = version or "newest"
+        return ""
+
+    def _apt_mark(self, rest):
+        if rest[0] == "showhold":
+            return "\n".join(self.held)
+        self.changes.append(" ".join(rest))
+        (self.held.add if rest[0] == "hold" else self.held.discard)(rest[1])
+        return ""
+
+    def _dpkg_query(self, rest):
+        import engine_host
+
+        if rest[-1] not in self.installed:
+            raise engine_host.EngineError("no package")
+        return "installed" if "-W" in rest else self.installed[rest[-1]]
+
+    def _apt_cache(self, rest):
+        import engine_host
+
+        if rest[-1] not in self.offered:
+            raise engine_host.EngineError("no package")
+        return ""
+
+    def _systemctl(self, rest):
+        self.changes.append(" ".join(rest))
+        self.running = True
+        return ""
+
+    def _docker(self, rest):
+        return f"answer to {' '.join(rest[:2])}\n"
+
+
+@pytest.fixture
+def docker():
+    return ops.testing.Context(charms.load("docker").DockerCharm, app_name="docker")
+
+
+@pytest.fixture
+def host(docker, tmp_path, monkeypatch):
+    import engine_host
+
+    fake = FakeHost()
+    which = {"dockerd": "docker.io", "docker-compose": "docker-compose"}
+    monkeypatch.setattr(engine_host, "run", fake.run)
+    monkeypatch.setattr(engine_host, "is_running", lambda: fake.running)
+    monkeypatch.setattr(engine_host, "DAEMON_FILE", tmp_path / "docker" / "daemon.json")
+    monkeypatch.setattr(engine_host, "has", lambda name: which[name] in fake.installed)
+    return fake
+
+
+def daemon():
+    import engine_host
+
+    return json.loads(engine_host.DAEMON_FILE.read_text())
+
+
+def put(text):
+    import engine_host
+
+    engine_host.DAEMON_FILE.parent.mkdir(exist_ok=True)
+    engine_host.DAEMON_FILE.write_text(text)
+
+
+def state(*relations, **config):
+    options = {key.replace("_", "-"): value for key, value in config.items()}
+    return ops.testing.State(config=options, relations=relations)
+
+
+def test_install(docker, host):
+    host.installed.clear()
+
+    docker.run(docker.on.install(), state())
+
+    assert host.changes == ["install docker.io", "install docker-buildx"]
+
+
+def test_install_where_the_builder_is_part_of_the_engine(docker, host):
+    host.installed.clear()
+    host.offered.discard("docker-buildx")
+
+    docker.run(docker.on.install(), state())
+
+    assert host.changes == ["install docker.io"]
+
+
+def test_install_leaves_what_is_there(docker, host):
+    docker.run(docker.on.install(), state())
+
+    assert host.changes == []
+
+
+def test_start(docker, host):
+    out = docker.run(docker.on.start(), state())
+
+    assert daemon() == {"live-restore": True}
+    assert host.changes == ["reload docker.service"]
+    assert out.unit_status == ops.ActiveStatus()
+    assert out.workload_version == "answer to version --format"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "key", "verb"),
+    [
+        ("log-driver", "journald", "journald", "restart"),
+        ("log-opts", "max-size=10m\nmax-file=3", {"max-size": "10m", "max-file": "3"}, "restart"),
+        ("registry-mirrors", "https://a https://b", ["https://a", "https://b"], "reload"),
+        ("insecure-registries", "10.0.0.1:5000, reg", ["10.0.0.1:5000", "reg"], "reload"),
+        ("data-root", "/srv/docker", "/srv/docker", "restart"),
+        ("live-restore", False, False, "reload"),
+        ("bip", "10.20.0.1/24", "10.20.0.1/24", "restart"),
+        ("mtu", 1400, 1400, "restart"),
+    ],
+)
+def test_option_reaches_the_engine(docker, host, option, value, key, verb):
+    before = docker.run(docker.on.start(), state())
+    host.changes.clear()
+
+    out = docker.run(docker.on.config_changed(), state(**{option: value}))
+
+    assert daemon()[option] == key
+    assert host.changes == [f"{verb} docker.service"]
+    said = ops.MaintenanceStatus(f"Restarting Docker for {option}")
+    assert (said in docker.unit_status_history) is (verb == "restart")
+    assert out.unit_status == before.unit_status
+
+
+def test_every_key_is_an_option_with_a_test():
+    import daemon_options
+
+    options = yaml.safe_load((charms.FOLDERS["docker"] / "config.yaml").read_text())["options"]
+    (mark,) = test_option_reaches_the_engine.pytestmark
+
+    assert set(options) == {*daemon_options.KEYS, "version", "compose"}
+    assert {case[0] for case in mark.args[1]} == set(daemon_options.KEYS)
+
+
+def test_keys_of_the_operator_stay(docker, host):
+    put('{"debug": true, "mtu": 1300}')
+
+    docker.run(docker.on.config_changed(), state())
+
+    assert daemon() == {"debug": True, "live-restore": True}
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_file_that_cannot_be_merged_into_is_left_alone(docker, host, text):
+    put(text)
+
+    out = docker.run(docker.on.config_changed(), state(mtu=1400))
+
+    assert isinstance(out.unit_status, ops.BlockedStatus)
+    assert "daemon.json is not" in out.unit_status.message
+    assert "correct or remove it" in out.unit_status.message
+    assert host.changes == []
+
+
+def test_network_gives_subnet_and_mtu(docker, host):
+    network = ops.testing.Relation(
+        "network", remote_units_data={0: {"flannel-subnet": "10.1.4.1/24", "flannel-mtu": "1450"}}
+    )
+
+    docker.run(docker.on.relation_changed(network, remote_unit=0), state(network))
+
+    assert daemon() == {"live-restore": True, "bip": "10.1.4.1/24", "mtu": 1450}
+
+
+def test_config_comes_before_the_network(docker, host):
+    network = ops.testing.Relation(
+        "network", remote_units_data={0: {"flannel-subnet": "10.1.4.1/24", "flannel-mtu": "1450"}}
+    )
+
+    docker.run(
+        docker.on.relation_changed(network, remote_unit=0),
+        state(network, bip="10.9.0.1/16", mtu=1400),
+    )
+
+    assert (daemon()["bip"], daemon()["mtu"]) == ("10.9.0.1/16", 1400)
+
+
+def test_a_network_that_is_gone_takes_its_settings_with_it(docker, host):
+    put('{"bip": "10.1.4.1/24", "live-restore": true}')
+    network = ops.testing.Relation("network")
+
+    docker.run(docker.on.relation_broken(network), state(network))
+
+    assert daemon() == {"live-restore": True}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"mtu": 5}, "Config mtu: Input should be greater than or equal to 576"),
+        ({"bip": "10.0.0.1"}, "Config bip: must be an address with its prefix"),
+        ({"bip": "house/24"}, "Config bip: 'house/24' does not appear to be"),
+        ({"log-opts": "max-size"}, "Config log-opts: must be NAME=value"),
+        ({"log-driver": "no such"}, "Config log-driver: String should match"),
+        ({"registry-mirrors": "mirror"}, "Config registry-mirrors: 'mirror' is not an http"),
+        ({"insecure-registries": "-x"}, "Config insecure-registries: '-x' is not HOST"),
+        ({"data-root": "relative"}, "Config data-root: String should match"),
+        ({"version": "--force"}, "Config version: String should match"),
+    ],
+)
+def test_wrong_config_says_how_to_mend_it_and_changes_nothing(docker, host, config, reason):
+    docker.run(docker.on.start(), state())
+    host.changes.clear()
+    before = daemon()
+
+    out = docker.run(docker.on.config_changed(), state(**config))
+
+    assert isinstance(out.unit_status, ops.BlockedStatus)
+    assert out.unit_status.message.startswith(reason)
+    assert f"juju config docker {next(iter(config))}=VALUE" in out.unit_status.message
+    assert host.changes == []
+    assert daemon() == before
+
+
+def test_wrong_network_is_named(docker, host):
+    network = ops.testing.Relation("network", remote_units_data={0: {"flannel-mtu": "5"}})
+
+    out = docker.run(docker.on.relation_changed(network, remote_unit=0), state(network))
+
+    assert out.unit_status.message.startswith("The related network's mtu: Input should be")
+
+
+def test_version_is_installed_and_held(docker, host):
+    docker.run(docker.on.config_changed(), state(version="24.0.1-1"))
+
+    assert host.changes[:3] == [
+        "install docker.io=24.0.1-1",
+        "install docker-buildx",
+        "hold docker.io",
+    ]
+    host.changes.clear()
+    docker.run(docker.on.config_changed(), state(version="24.0.1-1"))
+    assert host.changes == []
+    docker.run(docker.on.config_changed(), state())
+    assert host.changes == ["unhold docker.io"]
+
+
+def test_compose(docker, host):
+    docker.run(docker.on.config_changed(), state(compose=True))
+
+    assert "install docker-compose-v2" in host.changes
+    host.changes.clear()
+    docker.run(docker.on.config_changed(), state(compose=True))
+    assert host.changes == []
+
+
+def test_compose_of_another_distribution(docker, host):
+    host.offered = {"docker.io", "docker-compose"}
+
+    docker.run(docker.on.config_changed(), state(compose=True))
+
+    assert "install docker-compose" in host.changes
+
+
+def test_settings_that_the_engine_refuses_are_taken_back(docker, host):
+    docker.run(docker.on.start(), state())
+    host.fails = {"systemctl restart"}
+
+    with pytest.raises(ops.testing.errors.UncaughtCharmError):
+        docker.run(docker.on.config_changed(), state(**{"log-driver": "nosuch"}))
+
+    assert daemon() == {"live-restore": True}
+
+
+def test_an_engine_that_stopped_is_started(docker, host):
+    docker.run(docker.on.start(), state())
+    host.running = False
+    host.changes.clear()
+
+    docker.run(docker.on.update_status(), state())
+
+    assert host.changes == ["start docker.service"]
+
+
+def test_an_engine_that_does_not_run_is_named(docker, host):
+    host.running = False
+
+    out = docker.run(docker.on.install(), state())
+
+    assert out.unit_status == ops.BlockedStatus("Docker does not run: see journalctl -u docker")
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"), [("info", "answer to info --format"), ("df", "answer to system df")]
+)
+def test_action(docker, host, action, answer):
+    docker.run(docker.on.action(action), state())
+
+    assert docker.action_results == {action: answer}
+
+
+@pytest.mark.parametrize("action", ["info", "df"])
+def test_action_of_an_engine_that_does_not_answer(docker, host, action):
+    host.fails = {"docker"}
+
+    with pytest.raises(ops.testing.ActionFailed, match="docker failed"):
+        docker.run(docker.on.action(action), state())
+
+
+@pytest.mark.parametrize("name", ["start", "config_changed", "upgrade_charm", "update_status"])
+def test_event_twice_changes_nothing_the_second_time(docker, host, name):
+    once = docker.run(getattr(docker.on, name)(), state(mtu=1400))
+    host.changes.clear()
+
+    again = docker.run(getattr(docker.on, name)(), once)
+
+    assert host.changes == []
+    assert again.unit_status == once.unit_status
