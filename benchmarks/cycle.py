@@ -13,7 +13,7 @@ from collections.abc import Callable
 import docker
 
 from benchmarks import original, table
-from build_hook.demo import baseimage, git, gitserver, product, stage, traffic, workcopy
+from build_hook.demo import baseimage, git, gitserver, product, show, stage, traffic, workcopy
 from build_hook.store import builds
 
 WARM_UP = 0.7
@@ -42,11 +42,11 @@ class Ours:
         """Wait until the deploy of a commit has ended, drain and watch included."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            for build in self._on.builds.recent("web"):
-                if build.commit == commit and build.phase.is_end:
-                    if build.phase is not builds.Phase.LIVE:
-                        sys.exit(f"build {build.id} ended {build.phase}: {build.reason}")
-                    return
+            build = show.build_of(commit, self._on.builds.recent("web"))
+            if build is not None and build.phase.is_end:
+                if build.phase is not builds.Phase.LIVE:
+                    sys.exit(f"build {build.id} ended {build.phase}: {build.reason}")
+                return
             time.sleep(0.05)
         sys.exit("the deploy did not end in time: " + self._on.product.last_words())
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from benchmarks import cycle, table
 from build_hook import images
-from build_hook.demo import baseimage, product, stage, traffic
+from build_hook.demo import baseimage, product, show, stage, traffic
 from build_hook.store import builds
 
 TARGET = 1.15
@@ -106,7 +106,8 @@ def pushed(on: stage.Stage, side: cycle.Ours, version: str) -> tuple[float, dict
         failed = load.window().failed
     if seen is None or failed:
         sys.exit(f"{version}: answered at {seen}, {failed} requests failed")
-    build = next(b for b in on.builds.recent("web") if b.commit == commit)
+    build = show.build_of(commit, on.builds.recent("web"))
+    assert build
     return seen - at, parts(on.builds.phases(build.id), at + clock, seen + clock)
 
 

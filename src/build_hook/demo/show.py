@@ -69,9 +69,8 @@ class Show:
             self._stage.product.check()
             if self._stage.webhook.problem:
                 raise errors.BuildHookError(f"A delivery {self._stage.webhook.problem}")
-            for build in self._stage.builds.recent(pushed.change.project):
-                if build.commit != pushed.commit:
-                    continue
+            build = build_of(pushed.commit, self._stage.builds.recent(pushed.change.project))
+            if build is not None:
                 phases = self._stage.builds.phases(build.id)
                 for phase, _ in phases[told:]:
                     tell(phase)
@@ -111,13 +110,25 @@ class Show:
             commit=pushed.commit,
             outcome=build.phase,
             reason=build.reason,
-            build_s=_length(self._stage.builds.phases(build.id), builds.Phase.BUILDING),
+            build_s=length(self._stage.builds.phases(build.id), builds.Phase.BUILDING),
             push_to_live_s=None if seen is None else round(seen - pushed.at, 3),
             seen=load.window(begun, time.monotonic()),
         )
 
 
-def _length(phases: list[tuple[builds.Phase, float]], wanted: builds.Phase) -> float | None:
+def build_of(commit: str, newest_first: list[builds.Build]) -> builds.Build | None:
+    """The build that brings a commit: a second one of the same is skipped or superseded.
+
+    The product may find a push by looking at the repository just before it is told.
+    """
+    spare = (builds.Phase.SKIPPED, builds.Phase.SUPERSEDED)
+    found = [build for build in newest_first if build.commit == commit]
+    return next(
+        (build for build in found if build.phase not in spare), found[0] if found else None
+    )
+
+
+def length(phases: list[tuple[builds.Phase, float]], wanted: builds.Phase) -> float | None:
     """How long a phase took, in seconds."""
     for (phase, begun), (_, ended) in itertools.pairwise(phases):
         if phase is wanted:
