@@ -52,6 +52,14 @@ class Delivery:
         names = (*scheme, *others, "x-hub-signature", "authorization")
         return next(name for name in names if name in self.headers)
 
+    @property
+    def covers_body(self) -> bool:
+        """Whether the proof is over the body; other hosts send the secret itself."""
+        return self.id not in NO_PROOF and self.proof_header not in (
+            "authorization",
+            "x-gitlab-token",
+        )
+
 
 @functools.cache
 def all_of_them() -> dict[str, Delivery]:

@@ -31,7 +31,7 @@ class Match:
 
 def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
     """What the event means for the project: one match for each tracked ref that moved."""
-    if not matching.concerns(entry, event):
+    if event.kind is not push.Kind.IMAGE_PUSH and not matching.concerns(entry, event):
         return (Match(entry, "ignore", f"the delivery is about {event.repository}"),)
     if event.renamed_from is not None:
         return (Match(entry, "ignore", _renamed(event)),)

@@ -10,6 +10,8 @@ from typing import Literal
 from build_hook import decision, errors, forges, matching, project, push, signatures
 
 Match = decision.Match
+# who sends what no documentation describes
+_ANYBODY = ("generic", "standard-webhooks")
 SecretValues = Callable[[str], bytes | None]
 Status = Literal[400, 401, 404, 415, 422]
 
@@ -129,7 +131,7 @@ def _open(
 ) -> Judgement:
     event = forges.detect(headers).read(headers, forges.decode(headers, body))
     candidates = index.candidates(event)
-    if not candidates:
+    if not candidates or event.kind is push.Kind.IMAGE_PUSH:
         return _nobody(event)
     proofs = [(entry, prove(entry, headers, body, secret_values, now)) for entry in candidates]
     accepted = [(entry, proof) for entry, proof in proofs if _accepts(entry, proof)]
@@ -148,6 +150,14 @@ def _nobody(event: push.Event) -> Judgement:
         return Judgement(event, note="ping")
     if event.kind is push.Kind.IMAGE_PUSH:
         return Judgement(event, note="no project follows this image")
+    if event.repository is None and event.provider in _ANYBODY:
+        raise _RefusedError(
+            422,
+            "The body names no repository",
+            "Send a git host's delivery with all its headers, or repository and ref as JSON",
+        )
+    if event.repository is None:
+        return Judgement(event, note="the event is about no repository")
     raise _RefusedError(
         404,
         "No project has this repository",
