@@ -91,25 +91,28 @@ class Builds:
     def fail(self, build: int, reason: str, *, retry: bool) -> None:
         """Record that a build failed; ``retry`` if the commit is not to blame."""
         with self._transaction() as connection:
-            connection.execute("UPDATE builds SET retry = ? WHERE id = ?", (retry, build))
+            connection.execute(
+                "UPDATE builds SET retry = ? WHERE id = ? AND finished IS NULL", (retry, build)
+            )
         self.enter(build, Phase.FAILED, reason)
 
     def enter(self, build: int, phase: Phase, reason: str | None = None) -> None:
-        """Record that a build enters a phase; call it before acting.
+        """Record that a build enters a phase; call it before acting. The first end stays.
 
         Raises:
-            CancelledError: if somebody cancelled it, and it has not begun to take traffic.
+            CancelledError: if it has ended, or somebody cancelled it before it took traffic.
         """
         now, late = time.time(), phase not in records.CANCELLABLE
         with self._transaction() as connection:
             entered = connection.execute(
                 "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
-                " AND (cancel = 0 OR ?5)",
+                " AND finished IS NULL AND (cancel = 0 OR ?5)",
                 (phase, reason, now if phase.is_end else None, build, late),
             )
-            if not entered.rowcount:
-                raise errors.CancelledError(f"Build {build} was cancelled")
-            connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, phase, now))
+            if entered.rowcount:
+                connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, phase, now))
+            elif not phase.is_end:
+                raise errors.CancelledError(f"Build {build} is {self._get(build).phase}")
 
     def note(self, build: int, **columns: str | None) -> None:
         """Record facts of a build: commit_id, message, settings, image, container, reason."""
@@ -211,7 +214,7 @@ class Builds:
         return found[0]
 
     def _select(self, clause: str, values: tuple[object, ...] = ()) -> list[Build]:
-        with self._lock:
+        with self._lock, _speaking():
             rows = self._connection.execute(
                 f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
                 values,
@@ -220,11 +223,23 @@ class Builds:
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _speaking():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _speaking() -> Generator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise errors.StoreError(
+            f"The database cannot be used: {error}", "Make room if its disk is full"
+        ) from error
