@@ -85,7 +85,7 @@ class _Life:
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Write what waits."""
-        self._store.close()
+        await self._store.close()
         web_log.write("stop")
 
 

@@ -69,18 +69,17 @@ class Hooks:
     ) -> None:
         """Take a delivery."""
         whole: body.Body = request.scope[body.SCOPE_KEY]
-        read = functools.partial(
-            self._judge, headers(request), self._projects.index, project or None
-        )
+        given = headers(request)
+        read = functools.partial(self._judge, given, self._projects.index, project or None)
         if whole.is_large:
             async with self._large:
                 raw = await asyncio.to_thread(whole.load)
                 verdict = await asyncio.to_thread(read, raw)
-                receipt = await self._accept(request, raw, verdict)
+                receipt = await self._accept(request, given, raw, verdict)
         else:
             raw = whole.load()
             verdict = read(raw)
-            receipt = await self._accept(request, raw, verdict)
+            receipt = await self._accept(request, given, raw, verdict)
         self._answer(request, response, verdict, receipt)
 
     def _judge(
@@ -89,7 +88,11 @@ class Hooks:
         return judge.judge(given, raw, index, self._secret, only=only, now=time.time())
 
     async def _accept(
-        self, request: falcon.asgi.Request, raw: bytes, verdict: judge.Judgement
+        self,
+        request: falcon.asgi.Request,
+        given: dict[str, str],
+        raw: bytes,
+        verdict: judge.Judgement,
     ) -> inbox.Receipt:
         if verdict.refusal is not None:
             refusal = verdict.refusal
@@ -99,7 +102,7 @@ class Hooks:
         try:
             row = delivery.row(
                 verdict,
-                headers(request),
+                given,
                 raw,
                 remote=request.remote_addr,
                 now=time.time(),

@@ -1,17 +1,17 @@
 """The inbox: deliveries are on disk before they are answered, many with one fsync.
 
-One thread owns the connection. While it waits for the disk, deliveries gather; it takes all of
-them into the next transaction, so the price of an fsync is shared by those that came together.
+While a thread waits for the disk, deliveries gather; all of them go into the next transaction,
+so the price of an fsync is shared by those that came together.
 """
 
 import asyncio
 import collections
-import contextlib
+import concurrent.futures
 import dataclasses
 import pathlib
 import sqlite3
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from typing import TypeVar
 
 from build_hook import errors, web_log
 from build_hook.store import builds, database, deliveries
@@ -20,6 +20,10 @@ from build_hook.store import builds, database, deliveries
 PATIENCE = 4
 MOST_WAITING = 1024
 MOST_TOGETHER = 256
+# Bodies above this are copied outside the event loop.
+LARGE = 1024 * 1024
+
+_T = TypeVar("_T")
 
 
 class UnavailableError(errors.BuildHookError):
@@ -49,9 +53,12 @@ _Outcome = Receipt | errors.BuildHookError | None
 class _Item:
     delivery: deliveries.Delivery | None
     requests: tuple[builds.Request, ...]
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Receipt | None]
     outcome: "_Outcome" = None
+
+    @property
+    def is_large(self) -> bool:
+        return self.delivery is not None and len(self.delivery.body) > LARGE
 
     def settle(self) -> None:
         if self.future.done():
@@ -63,7 +70,7 @@ class _Item:
 
 
 class Inbox:
-    """Stores deliveries and queues their builds; used from one event loop."""
+    """Stores deliveries and queues their builds; lives in one event loop."""
 
     def __init__(
         self,
@@ -80,20 +87,23 @@ class Inbox:
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
         self._waiting: collections.deque[_Item] = collections.deque()
-        self._changed = threading.Condition()
+        self._arrived = asyncio.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._task: asyncio.Task[None] | None = None
+        self._disk = concurrent.futures.ThreadPoolExecutor(1, "disk")
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write what waits, and let go of the file."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join()
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        self._disconnect()
+        self._disk.shutdown()
 
     async def put(
         self, delivery: deliveries.Delivery, requests: tuple[builds.Request, ...]
@@ -121,62 +131,57 @@ class Inbox:
     ) -> Receipt | None:
         if len(self._waiting) >= self._most_waiting or self._closing:
             raise UnavailableError("Too many deliveries wait for the disk", "Send it again later")
-        loop = asyncio.get_running_loop()
-        item = _Item(delivery, requests, loop, loop.create_future())
-        with self._changed:
-            self._waiting.append(item)
-            self._changed.notify()
+        item = _Item(delivery, requests, asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
+        self._arrived.set()
         return await item.future
 
-    def _run(self) -> None:
-        while batch := self._take():
-            try:
-                self._write(batch)
-            except (sqlite3.Error, errors.StoreError) as error:
-                self._fail(batch, error)
-            self._settle(batch)
-        if self._connection is not None:
-            self._connection.close()
+    async def _run(self) -> None:
+        while self._waiting or not self._closing:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                await self._write()
 
-    def _take(self) -> list[_Item]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-            count = min(len(self._waiting), MOST_TOGETHER)
-            return [self._waiting.popleft() for _ in range(count)]
-
-    def _write(self, batch: list[_Item]) -> None:
-        connection = self._connect()
-        with _transaction(connection):
+    async def _write(self) -> None:
+        batch: list[_Item] = []
+        try:
+            connection = await self._on_disk(self._begin)
+            batch = self._take()
             for item in batch:
-                self._store(connection, item)
-        self.transactions += 1
+                await self._store(connection, item)
+            await self._on_disk(connection.execute, "COMMIT")
+            self.transactions += 1
+        except (sqlite3.Error, errors.StoreError) as error:
+            self._fail(batch := batch or self._take(), error)
+        if any(isinstance(item.outcome, Receipt) and item.requests for item in batch):
+            self._on_builds()
+        for item in batch:
+            item.settle()
 
-    def _connect(self) -> sqlite3.Connection:
+    async def _on_disk(self, function: Callable[..., _T], *arguments: object) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, function, *arguments)
+
+    def _begin(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = database.connect(self._path)
             self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+        self._connection.execute("BEGIN IMMEDIATE")
         return self._connection
 
-    def _store(self, connection: sqlite3.Connection, item: _Item) -> None:
-        if item.delivery is None:
-            _touch(connection)
-            return
-        connection.execute("SAVEPOINT delivery")
-        try:
-            item.outcome = _accept(connection, item.delivery, item.requests)
-        except (sqlite3.OperationalError, sqlite3.InternalError):
-            raise  # the disk or the file: nothing of this batch can stand
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            connection.execute("ROLLBACK TO delivery")
-            item.outcome = BadDeliveryError(
-                f"The delivery cannot be stored: {error}", "Report it with the delivery's body"
-            )
-        connection.execute("RELEASE delivery")
+    def _take(self) -> list[_Item]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+
+    async def _store(self, connection: sqlite3.Connection, item: _Item) -> None:
+        # Rows go into memory here, which is quicker than handing each to the thread and back.
+        if item.is_large:
+            await self._on_disk(_add, connection, item)
+        else:
+            _add(connection, item)
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._disconnect()
         web_log.write("inbox", error=str(error), deliveries=len(batch))
         what = str(error) if isinstance(error, sqlite3.Error) else "the database is damaged"
         for item in batch:
@@ -185,11 +190,27 @@ class Inbox:
                 "Send it again later; on the server: build-hook doctor",
             )
 
-    def _settle(self, batch: list[_Item]) -> None:
-        if any(isinstance(item.outcome, Receipt) and item.requests for item in batch):
-            self._on_builds()
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and its clients with it
-            batch[0].loop.call_soon_threadsafe(_settle_all, batch)
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()  # rolls back what was not committed
+            self._connection = None
+
+
+def _add(connection: sqlite3.Connection, item: _Item) -> None:
+    if item.delivery is None:
+        _touch(connection)
+        return
+    connection.execute("SAVEPOINT delivery")
+    try:
+        item.outcome = _accept(connection, item.delivery, item.requests)
+    except (sqlite3.OperationalError, sqlite3.InternalError):
+        raise  # the disk or the file: nothing of this batch can stand
+    except (sqlite3.Error, ValueError, OverflowError) as error:
+        connection.execute("ROLLBACK TO delivery")
+        item.outcome = BadDeliveryError(
+            f"The delivery cannot be stored: {error}", "Report it with the delivery's body"
+        )
+    connection.execute("RELEASE delivery")
 
 
 def _accept(
@@ -210,23 +231,6 @@ def _accept(
     return Receipt(row, tuple(queued))
 
 
-def _settle_all(batch: list[_Item]) -> None:
-    for item in batch:
-        item.settle()
-
-
 def _touch(connection: sqlite3.Connection) -> None:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     connection.execute(f"PRAGMA user_version = {version}")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -4,37 +4,53 @@ import dataclasses
 import os
 import pathlib
 import re
+import time
+from collections.abc import Callable
 
 from build_hook import project
 
 _NAME = re.compile(project.SECRET_NAME)
-_Stamp = tuple[int, int, int]
+
+
+@dataclasses.dataclass(slots=True)
+class _Known:
+    value: bytes | None = None
+    stamp: tuple[int, int, int] | None = None
+    next_look: float = float("-inf")
 
 
 @dataclasses.dataclass(slots=True)
 class SecretFiles:
-    """The values of one folder."""
+    """The values of one folder; a file is looked at at most every ``interval`` seconds."""
 
     folder: pathlib.Path
-    _known: dict[str, tuple[_Stamp, bytes]] = dataclasses.field(
-        default_factory=dict[str, tuple[_Stamp, bytes]]
-    )
+    interval: float = 0.2
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[str, _Known] = dataclasses.field(default_factory=dict[str, _Known])
 
     def read(self, name: str) -> bytes | None:
         """The value without the end of its line; None if there is none."""
-        if not _NAME.match(name):
-            return None
+        known = self._known.get(name)
+        if known is None:
+            if not _NAME.fullmatch(name):
+                return None
+            known = self._known[name] = _Known()
+        now = self.clock()
+        if now >= known.next_look:
+            known.next_look = now + self.interval
+            self._look(name, known)
+        return known.value
+
+    def _look(self, name: str, known: _Known) -> None:
         path = self.folder / name
         try:
             stat = path.stat()
             stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            known = self._known.get(name)
-            if known is None or known[0] != stamp:
-                known = self._known[name] = (stamp, path.read_bytes().rstrip(b"\r\n"))
+            if stamp != known.stamp:
+                known.value = path.read_bytes().rstrip(b"\r\n") or None
+                known.stamp = stamp
         except OSError:
-            self._known.pop(name, None)
-            return None
-        return known[1] or None
+            known.value = known.stamp = None
 
 
 def create(folder: pathlib.Path, name: str, value: bytes) -> bool:

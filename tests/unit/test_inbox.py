@@ -1,6 +1,4 @@
 import asyncio
-import sqlite3
-import threading
 
 import pytest
 
@@ -33,10 +31,25 @@ def nudges():
 
 @pytest.fixture
 def box(tmp_path, nudges):
-    box = inbox.Inbox(tmp_path / "db", lambda: nudges.append("queue"), patience=0.2)
-    box.start()
-    yield box
-    box.close()
+    return inbox.Inbox(tmp_path / "db", lambda: nudges.append("queue"), patience=0.2)
+
+
+def _run(box, *steps):
+    """Take steps one after the other while the inbox runs; the last result."""
+
+    async def live():
+        box.start()
+        try:
+            results = [await step() for step in steps]
+        finally:
+            await box.close()
+        return results[-1]
+
+    return asyncio.run(live())
+
+
+def _put(box, delivery, *requests):
+    return lambda: box.put(delivery, requests)
 
 
 def _rows(tmp_path, sql):
@@ -48,7 +61,7 @@ def _rows(tmp_path, sql):
 
 
 def test_delivery_and_its_builds_are_stored_together(tmp_path, box, nudges):
-    receipt = asyncio.run(box.put(_delivery(), (_request("shop"), _request("blog"))))
+    receipt = _run(box, _put(box, _delivery(), _request("shop"), _request("blog")))
 
     assert [queued.project for queued in receipt.builds] == ["shop", "blog"]
     assert not receipt.again
@@ -60,52 +73,51 @@ def test_delivery_and_its_builds_are_stored_together(tmp_path, box, nudges):
 
 
 def test_delivery_without_builds_wakes_nobody(box, nudges):
-    receipt = asyncio.run(box.put(_delivery(), ()))
-
-    assert receipt.builds == ()
+    assert _run(box, _put(box, _delivery())).builds == ()
     assert nudges == []
 
 
-def test_second_delivery_of_one_id_gets_the_builds_of_the_first(tmp_path, box):
-    async def twice():
-        first = await box.put(_delivery(7), (_request(),))
-        return first, await box.put(_delivery(7), (_request(),))
+def test_second_delivery_of_one_id_gets_the_builds_of_the_first(tmp_path, box, nudges):
+    first = []
 
-    first, second = asyncio.run(twice())
+    async def keep():
+        first.append(await box.put(_delivery(7), (_request(),)))
+
+    second = _run(box, keep, _put(box, _delivery(7), _request()))
 
     assert second.again
-    assert (second.delivery, second.builds) == (first.delivery, first.builds)
+    assert (second.delivery, second.builds) == (first[0].delivery, first[0].builds)
     assert _rows(tmp_path, "SELECT count(*) FROM builds") == [(1,)]
 
 
-def test_deliveries_without_an_id_are_all_stored(tmp_path, box):
-    async def twice():
-        await box.put(_delivery(None), ())
-        await box.put(_delivery(None), ())
-
-    asyncio.run(twice())
-
-    assert _rows(tmp_path, "SELECT count(*) FROM deliveries") == [(2,)]
-
-
-def test_same_id_of_two_hosts_are_two_deliveries(tmp_path, box):
-    async def twice():
-        await box.put(_delivery(1, provider="github"), ())
-        await box.put(_delivery(1, provider="gitea"), ())
-
-    asyncio.run(twice())
+@pytest.mark.parametrize(
+    "two",
+    [
+        (_delivery(None), _delivery(None)),
+        (_delivery(1, provider="github"), _delivery(1, provider="gitea")),
+    ],
+)
+def test_what_has_no_common_id_is_stored_twice(tmp_path, box, two):
+    _run(box, *(_put(box, delivery) for delivery in two))
 
     assert _rows(tmp_path, "SELECT count(*) FROM deliveries") == [(2,)]
+
+
+def test_large_delivery_is_stored_whole(tmp_path, box):
+    body = b"x" * (inbox.LARGE + 1)
+    _run(box, _put(box, _delivery(body=body)))
+
+    assert _rows(tmp_path, "SELECT body FROM deliveries") == [(body,)]
 
 
 def test_deliveries_that_wait_share_a_transaction(tmp_path, box):
     async def many():
-        await asyncio.gather(*(box.put(_delivery(n), (_request(),)) for n in range(200)))
+        await asyncio.gather(*(box.put(_delivery(n), (_request(),)) for n in range(500)))
 
-    asyncio.run(many())
+    _run(box, many)
 
-    assert _rows(tmp_path, "SELECT count(*) FROM deliveries") == [(200,)]
-    assert 1 <= box.transactions < 50
+    assert _rows(tmp_path, "SELECT count(*) FROM deliveries") == [(500,)]
+    assert 2 <= box.transactions < 50
 
 
 def test_one_bad_row_does_not_spoil_its_batch(tmp_path, box):
@@ -118,55 +130,59 @@ def test_one_bad_row_does_not_spoil_its_batch(tmp_path, box):
             return_exceptions=True,
         )
 
-    # The lock keeps the thread waiting until all three are there: one batch.
-    blocker = database.connect(tmp_path / "db")
-    blocker.execute("BEGIN IMMEDIATE")
-    release = threading.Timer(0.1, blocker.execute, ("ROLLBACK",))
-    release.start()
-    first, second, third = asyncio.run(three())
-    release.join()
-    blocker.close()
+    first, second, third = _run(box, three)
 
+    assert box.transactions == 1
     assert isinstance(second, inbox.BadDeliveryError)
     assert [first.builds[0].project, third.builds[0].project] == ["one", "three"]
     assert _rows(tmp_path, "SELECT delivery_id FROM deliveries") == [("id-1",), ("id-3",)]
     assert _rows(tmp_path, "SELECT project FROM builds") == [("one",), ("three",)]
-    assert box.transactions <= 2
 
 
 def test_locked_database_is_unavailable_after_patience_and_recovers(tmp_path, box):
-    asyncio.run(box.probe())
     blocker = database.connect(tmp_path / "db")
-    blocker.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(inbox.UnavailableError, match="locked"):
-        asyncio.run(box.put(_delivery(), ()))
-    with pytest.raises(inbox.UnavailableError, match="locked"):
-        asyncio.run(box.probe())
-    blocker.execute("ROLLBACK")
+    async def locked():
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(inbox.UnavailableError, match="locked"):
+            await box.put(_delivery(), ())
+        with pytest.raises(inbox.UnavailableError, match="locked"):
+            await box.probe()
+        blocker.execute("ROLLBACK")
+
+    assert _run(box, box.probe, locked, _put(box, _delivery())).delivery == 1
     blocker.close()
 
-    assert asyncio.run(box.put(_delivery(), ())).delivery == 1
+
+def test_lock_shorter_than_patience_is_waited_for(tmp_path):
+    box = inbox.Inbox(tmp_path / "db", lambda: None, patience=5)
+    blocker = database.connect(tmp_path / "db")
+
+    async def locked():
+        blocker.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.1, blocker.execute, "ROLLBACK")
+        return await box.put(_delivery(), ())
+
+    assert _run(box, locked).delivery == 1
+    blocker.close()
 
 
-def test_full_database_is_unavailable_and_recovers(tmp_path, box):
-    asyncio.run(box.probe())
-    box._connection.execute("PRAGMA max_page_count = 1")
+def test_full_database_is_unavailable_and_recovers(box):
+    large = _delivery(body=b"x" * 100_000)
 
-    with pytest.raises(inbox.UnavailableError, match="full"):
-        asyncio.run(box.put(_delivery(body=b"x" * 100_000), ()))
+    async def full():
+        box._connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(inbox.UnavailableError, match="full"):
+            await box.put(large, ())
 
-    assert asyncio.run(box.put(_delivery(body=b"x" * 100_000), ())).delivery == 1
+    assert _run(box, box.probe, full, _put(box, large)).delivery == 1
 
 
-def test_damaged_database_is_unavailable_without_its_path(tmp_path, capsys):
+def test_damaged_database_is_unavailable_without_its_path(tmp_path, box, capsys):
     (tmp_path / "db").write_bytes(b"this is no database" * 100)
-    box = inbox.Inbox(tmp_path / "db", lambda: None)
-    box.start()
 
     with pytest.raises(inbox.UnavailableError, match="damaged") as refused:
-        asyncio.run(box.put(_delivery(), ()))
-    box.close()
+        _run(box, _put(box, _delivery()))
 
     assert str(tmp_path) not in str(refused.value)
     assert "event=inbox" in capsys.readouterr().err
@@ -176,27 +192,23 @@ def test_too_many_waiting_are_refused(tmp_path):
     box = inbox.Inbox(tmp_path / "db", lambda: None, most_waiting=2)
 
     async def three():
-        waiting = [asyncio.ensure_future(box.put(_delivery(n), ())) for n in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(inbox.UnavailableError, match="Too many"):
-            await box.put(_delivery(3), ())
-        box.start()
-        return await asyncio.gather(*waiting)
+        return await asyncio.gather(
+            *(box.put(_delivery(number), ()) for number in range(3)), return_exceptions=True
+        )
 
-    receipts = asyncio.run(three())
-    box.close()
+    first, second, third = _run(box, three)
 
-    assert len(receipts) == 2
+    assert [first.delivery, second.delivery] == [1, 2]
+    assert isinstance(third, inbox.UnavailableError)
+    assert "Too many" in third.message
 
 
-def test_close_writes_what_waits_and_refuses_more(tmp_path):
-    box = inbox.Inbox(tmp_path / "db", lambda: None)
-
+def test_close_writes_what_waits_and_refuses_more(tmp_path, box):
     async def close():
+        box.start()
         waiting = asyncio.ensure_future(box.put(_delivery(), ()))
         await asyncio.sleep(0)
-        box.start()
-        await asyncio.to_thread(box.close)
+        await box.close()
         with pytest.raises(inbox.UnavailableError):
             await box.put(_delivery(2), ())
         return await waiting
@@ -206,17 +218,17 @@ def test_close_writes_what_waits_and_refuses_more(tmp_path):
 
 
 def test_every_commit_is_synced(box):
-    asyncio.run(box.probe())
+    async def synchronous():
+        return box._connection.execute("PRAGMA synchronous").fetchone()[0]
 
-    assert box._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
-    assert isinstance(box._connection, sqlite3.Connection)
+    assert _run(box, box.probe, synchronous) == 2
 
 
-def test_client_that_left_does_not_stop_the_others(tmp_path, box):
+def test_client_that_left_does_not_stop_the_others(box):
     async def leave():
         gone = asyncio.ensure_future(box.put(_delivery(1), ()))
         await asyncio.sleep(0)
         gone.cancel()
         return await box.put(_delivery(2), ())
 
-    assert asyncio.run(leave()).delivery == 2
+    assert _run(box, leave).delivery == 2

@@ -7,7 +7,7 @@ from build_hook import api_token, secret_files
 
 @pytest.fixture
 def files(tmp_path):
-    return secret_files.SecretFiles(tmp_path)
+    return secret_files.SecretFiles(tmp_path, interval=0)
 
 
 def test_value_has_no_line_end(tmp_path, files):
@@ -53,6 +53,18 @@ def test_unchanged_file_is_not_read_again(tmp_path, files):
     assert files.read("shop") == b"same"
 
 
+def test_file_is_looked_at_once_in_an_interval(tmp_path):
+    now = [0.0]
+    files = secret_files.SecretFiles(tmp_path, interval=0.5, clock=lambda: now[0])
+    assert files.read("shop") is None
+    (tmp_path / "shop").write_bytes(b"new")
+
+    now[0] = 0.4
+    assert files.read("shop") is None
+    now[0] = 0.5
+    assert files.read("shop") == b"new"
+
+
 def test_token_is_made_once_and_is_private(tmp_path, files):
     api_token.ensure(tmp_path)
     token = files.read(api_token.NAME)
@@ -65,6 +77,7 @@ def test_token_is_made_once_and_is_private(tmp_path, files):
 
 def test_token_admits_only_itself(tmp_path, files):
     assert not api_token.admits(files, "Bearer ")
+
     api_token.ensure(tmp_path)
     token = files.read(api_token.NAME).decode()
 
