@@ -1,0 +1,179 @@
+"""Packs the charms with charmcraft, then has them analysed, linted and their contents compared.
+
+On Ubuntu of the charms' base, plain ``charmcraft pack`` in a charm's folder does the same. This
+tool packs on other systems too, without containers: charmcraft's check that the build host is the
+charm's base is overridden then, and it says so. What makes that defensible: the interpreter is of
+the base's version, and only wheels are installed, which do not depend on the host.
+"""
+
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import time
+
+from tools import contents
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHOP = ROOT / ".state" / "pack"
+DIST = ROOT / "dist"
+CHARMS = {
+    "docker-build-hook": ".",
+    "dockerfile": "charms/dockerfile",
+    "docker": "charms/docker",
+}
+BASE = 'ID=ubuntu\nVERSION_ID="24.04"\nNAME="Ubuntu"\n'
+INTERPRETER = "python3.12"  # what the base has
+SYSTEM_PYTHON = "/usr/bin/python3"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class PackError(Exception):
+    """Packing cannot go on; the text says what to do."""
+
+
+def main(names: list[str]) -> int:
+    """Pack the named charms, or all."""
+    try:
+        for name in names or CHARMS:
+            started = time.monotonic()
+            packed = pack(name)
+            check(name, packed)
+            size = packed.stat().st_size / 1e6
+            say(f"{packed.relative_to(ROOT)}: {size:.1f} MB, {time.monotonic() - started:.0f} s")
+    except PackError as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+def pack(name: str) -> pathlib.Path:
+    """Pack one charm from the files that git knows."""
+    if name not in CHARMS:
+        raise PackError(f"There is no charm {name}: choose from {', '.join(CHARMS)}")
+    folder = copy_tree() / CHARMS[name]
+    environment = {**os.environ, "PATH": f"{interpreter()}:{craft()}:{os.environ['PATH']}"}
+    if not is_base():
+        say(f"{name}: this is not the charm's base, charmcraft's check of the host is overridden")
+        (SHOP / "host").mkdir(exist_ok=True)
+        (SHOP / "host" / "os-release").write_text(BASE, encoding="utf-8")
+        environment["UNIXCONFDIR"] = str(SHOP / "host")
+    run("charmcraft", "pack", "--destructive-mode", cwd=folder, env=environment)
+    (made,) = folder.glob("*.charm")
+    DIST.mkdir(exist_ok=True)
+    return pathlib.Path(shutil.move(made, DIST / f"{name}_{architecture()}.charm"))
+
+
+def check(name: str, packed: pathlib.Path) -> None:
+    """Refuse a charm that a linter finds fault with, or that holds too little or too much."""
+    environment = {**os.environ, "PATH": f"{craft()}:{os.environ['PATH']}"}
+    run("charmcraft", "analyse", str(packed), cwd=SHOP, env=environment)
+    faults = contents.faults(packed, ROOT / CHARMS[name], tracked(CHARMS[name]))
+    if faults:
+        raise PackError(f"{packed.name}: " + "; ".join(faults))
+    lint = linter() / "charmlint"
+    run(str(lint), str(SHOP / "tree" / CHARMS[name]), cwd=SHOP, env=dict(os.environ))
+
+
+def copy_tree() -> pathlib.Path:
+    """Copy what git knows, so that nothing else can get into a charm."""
+    tree = SHOP / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for path in tracked("."):
+        target = tree / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, target)
+    return tree
+
+
+def tracked(folder: str) -> list[str]:
+    """The files of a folder that git knows, relative to it."""
+    argv = ["git", "ls-files", "-z", "--", "."]
+    listed = subprocess.run(argv, cwd=ROOT / folder, check=True, capture_output=True, text=True)
+    return [name for name in listed.stdout.split("\0") if (ROOT / folder / name).is_file()]
+
+
+def craft() -> pathlib.Path:
+    """The folder of charmcraft, in an environment of its own."""
+    folder = SHOP / "charmcraft"
+    if not (folder / "bin" / "charmcraft").exists():
+        found = sorted(pathlib.Path("/usr/lib/python3/dist-packages").glob("apt*"))
+        modules = [path for path in found if path.suffix in ("", ".so")]
+        if not any(path.suffix == ".so" for path in modules):
+            raise PackError("charmcraft needs python3-apt: apt-get install python3-apt")
+        packages = environment(folder, SYSTEM_PYTHON, "requirements-pack.txt")
+        for module in modules:  # is not on any index: the distribution's is linked in
+            (packages / module.name).symlink_to(module)
+    return folder / "bin"
+
+
+def linter() -> pathlib.Path:
+    """The folder of charmlint, in an environment of its own."""
+    folder = SHOP / "charmlint"
+    if not (folder / "bin" / "charmlint").exists():
+        environment(folder, str(interpreter() / INTERPRETER), "requirements-charmlint.txt")
+    return folder / "bin"
+
+
+def environment(folder: pathlib.Path, python: str, requirements: str) -> pathlib.Path:
+    """Make an environment from pinned requirements; returns its folder of packages."""
+    say(f"making an environment with tools/{requirements}")
+    shutil.rmtree(folder, ignore_errors=True)
+    here = dict(os.environ)
+    run(python, "-m", "venv", str(folder), cwd=ROOT, env=here)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    run(*pip, "--require-hashes", "-r", f"tools/{requirements}", cwd=ROOT, env=here)
+    (packages,) = (folder / "lib").glob("python3*/site-packages")
+    return packages
+
+
+def interpreter() -> pathlib.Path:
+    """The folder of a real interpreter of the base's version; a version manager's shim is none."""
+    home = pathlib.Path.home()
+    folders = [pathlib.Path(entry) for entry in os.environ["PATH"].split(os.pathsep) if entry]
+    folders += sorted(home.glob(".pyenv/versions/3.12*/bin"))
+    folders += sorted(home.glob(".local/share/uv/python/cpython-3.12*/bin"))
+    for folder in folders:
+        program = folder / INTERPRETER
+        if program.exists() and answers(program):
+            return folder
+    raise PackError(f"{INTERPRETER} is missing: it is what the charms' base has")
+
+
+def answers(program: pathlib.Path) -> bool:
+    """Whether the interpreter runs by itself."""
+    argv = [str(program), "-c", "import venv, ensurepip"]
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+
+
+def is_base() -> bool:
+    """Whether this is the system that the charms are for."""
+    release = platform.freedesktop_os_release()
+    return (release.get("ID"), release.get("VERSION_ID")) == ("ubuntu", "24.04")
+
+
+def architecture() -> str:
+    """This machine's architecture, as Juju calls it."""
+    return MACHINES.get(platform.machine(), platform.machine())
+
+
+def run(*argv: str, cwd: pathlib.Path, env: dict[str, str]) -> None:
+    """Run a command, silent unless it fails."""
+    done = subprocess.run(
+        argv, cwd=cwd, env=env, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        raise PackError(f"{pathlib.Path(argv[0]).name} {argv[1]} failed, see above")
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
+    print(f"pack: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
