@@ -33,7 +33,7 @@ def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
     """What the event means for the project: one match for each tracked ref that moved."""
     if event.kind is not push.Kind.IMAGE_PUSH and not matching.concerns(entry, event):
         return (Match(entry, "ignore", f"the delivery is about {event.repository}"),)
-    if event.renamed_from is not None:
+    if _is_renamed(event):
         return (Match(entry, "ignore", _renamed(event)),)
     if entry.after_ci and event.check is not None:
         return (_checked(entry, event.check),)
@@ -75,6 +75,11 @@ def _elsewhere(entry: project.Project, event: push.Event) -> str:
     others = len(event.changes) - 1
     more = f" and {others} more" if others else ""
     return f"{event.changes[0].ref}{more} moved, the project follows {followed}"
+
+
+def _is_renamed(event: push.Event) -> bool:
+    old, new = event.renamed_from, event.repository
+    return old is not None and new is not None and old.lower() != new.lower()
 
 
 def _renamed(event: push.Event) -> str:

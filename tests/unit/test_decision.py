@@ -139,6 +139,12 @@ def test_another_repository_is_ignored():
     ]
 
 
+def test_a_new_spelling_is_no_rename():
+    respelt = event(change(), repository="team/Shop", renamed_from="team/shop")
+
+    assert decided(entry(), respelt) == [("build", change())]
+
+
 def test_a_rename_says_what_to_do():
     renamed = event(kind=push.Kind.REPOSITORY, repository="team/market", renamed_from="team/shop")
 

@@ -367,6 +367,7 @@ class TestGeneric:
             ("https://git.example/Team/App.git", "Team/App", "git.example"),
             ({"clone_url": "git@git.example:team/app.git"}, "team/app", "git.example"),
             ({"full_name": "team/app"}, "team/app", None),
+            ({"owner": "team", "slug": "app", "name": "The App"}, "team/app", None),
         ],
     )
     def test_push(self, repository, name, host):

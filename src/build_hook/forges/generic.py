@@ -89,4 +89,5 @@ def _repository(value: object) -> tuple[str | None, tuple[str, ...]]:
     found = fields.mapping(value)
     urls = fields.names(*(found.get(key) for key in ("clone_url", "ssh_url", "git_url", "url")))
     full = found.get("full_name") or found.get("path_with_namespace")
-    return fields.name(full) or fields.full_name_in(*urls), urls
+    parts = fields.full_name(found.get("owner"), found.get("slug") or found.get("name"))
+    return fields.name(full) or fields.full_name_in(*urls) or parts, urls
