@@ -4,16 +4,13 @@ import collections.abc
 import contextlib
 import dataclasses
 import datetime
+import pathlib
 import threading
 from typing import Any
 
 import docker.errors
-import docker.types
 
-from build_hook import engine, labels, project
-
-# Rotated by the engine: a chatty container must not fill the disk.
-_LOG = docker.types.LogConfig(type="local", config={"max-size": "10m", "max-file": "3"})
+from build_hook import engine, labels, project, runspec
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,8 +42,9 @@ class Container:
 class Containers:
     """The containers of one instance."""
 
-    def __init__(self, docker_engine: engine.Engine) -> None:
+    def __init__(self, docker_engine: engine.Engine, secrets: pathlib.Path) -> None:
         self._engine = docker_engine
+        self._secrets = secrets
         self._one_network = threading.Lock()
 
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
@@ -61,21 +59,18 @@ class Containers:
             network = self._network()
             created = api.create_container(
                 image,
-                list(of.command) if of.command is not None else None,
                 name=labels.container_name(self._engine.instance, of.name, build),
                 labels={
+                    **of.labels,
                     **labels.of_build(self._engine.instance, of.name, build, commit),
                     labels.ROLE: labels.CANDIDATE,
                 },
-                environment=of.environment,
-                host_config=api.create_host_config(
-                    binds=list(of.volumes),
-                    network_mode=network,
-                    restart_policy={"Name": "unless-stopped"},
-                    log_config=_LOG,
-                ),
+                host_config=api.create_host_config(**runspec.host(of, network)),
+                **runspec.container(of, self._secrets),
             )["Id"]
             try:
+                for other in of.networks:
+                    api.connect_container_to_network(created, other)
                 api.start(created)
                 return self._read(created)
             except BaseException:
@@ -164,7 +159,8 @@ class Containers:
     def _read(self, container: str) -> Container:
         found: dict[str, Any] = self._engine.api.inspect_container(container)
         state, named = found["State"], found["Config"]["Labels"]
-        networks = found["NetworkSettings"]["Networks"].values()
+        networks = found["NetworkSettings"]["Networks"]
+        ours = networks.get(labels.network_name(self._engine.instance), {})
         return Container(
             id=found["Id"],
             name=found["Name"].removeprefix("/"),
@@ -172,7 +168,7 @@ class Containers:
             build=int(named[labels.BUILD]),
             commit=named.get(labels.COMMIT, ""),
             status=state["Status"],
-            address=next((n["IPAddress"] for n in networks if n["IPAddress"]), None),
+            address=ours.get("IPAddress") or None,
             restarts=found["RestartCount"],
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],

@@ -1,17 +1,18 @@
-"""A project: one repository, how it is built, how it runs, how it proves itself.
+"""A project: one repository, what of it is followed, and how a version proves itself.
 
-Run and build settings use the names of the Compose specification where it has one.
+How it is built and run is a service, in the names of Compose.
 """
 
 from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import patterns
+from build_hook import patterns, service, values
+from build_hook.service import Build, Port
+
+__all__ = ["Build", "Health", "Port", "Project", "Provider", "full_ref"]
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
-SECRET_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"  # noqa: S105 - a pattern for file names
-PortNumber = Annotated[int, pydantic.Field(ge=1, le=65535)]
 Provider = Literal[
     "github",
     "gitlab",
@@ -28,51 +29,9 @@ Provider = Literal[
     "registry",
     "generic",
 ]
-Seconds = Annotated[float, pydantic.Field(ge=0, le=86_400)]
 
 
-class Value(pydantic.BaseModel):
-    """A frozen value; a key that is not known is an error, since it is most often a typo."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class Port(Value):
-    """One published port, in the long form of Compose ``ports``."""
-
-    target: PortNumber = pydantic.Field(description="port that the container listens on")
-    published: PortNumber = pydantic.Field(description="port of the host, owned by the proxy")
-    app_protocol: Literal["http", "tcp"] = pydantic.Field(
-        default="http",
-        description="http: every request goes to the version that is live; "
-        "tcp: every connection does",
-    )
-
-
-class Build(Value):
-    """How the image is made, as Compose ``build``."""
-
-    context: str = pydantic.Field(
-        default=".", description="folder of the repository that is sent to the builder"
-    )
-    dockerfile: str = pydantic.Field(
-        default="Dockerfile", description="path of the Dockerfile, relative to the context"
-    )
-    args: dict[str, str] = pydantic.Field(default_factory=dict, description="build arguments")
-    target: str | None = pydantic.Field(default=None, description="stage to stop at")
-    timeout: Seconds = pydantic.Field(
-        default=1800, description="seconds after which a build is stopped"
-    )
-
-    @pydantic.field_validator("context", "dockerfile")
-    @classmethod
-    def _inside(cls, path: str) -> str:
-        if path.startswith(("/", "-")) or ".." in path.split("/") or "\0" in path:
-            raise ValueError("must be a path inside the repository, without '..'")
-        return path
-
-
-class Health(Value):
+class Health(values.Value):
     """What a new container must show before it gets traffic.
 
     An image's own HEALTHCHECK always counts. With ``path`` an HTTP GET must answer 2xx or 3xx;
@@ -82,10 +41,10 @@ class Health(Value):
     path: str | None = pydantic.Field(
         default=None, pattern=r"^/[!-~]*$", description="path that an HTTP GET must find"
     )
-    port: PortNumber | None = pydantic.Field(
+    port: values.PortNumber | None = pydantic.Field(
         default=None, description="container port for path; default: the first target"
     )
-    timeout: Seconds = pydantic.Field(
+    timeout: values.Seconds = pydantic.Field(
         default=60, description="seconds a new container has to become ready"
     )
     interval: Annotated[float, pydantic.Field(ge=0.01, le=60)] = pydantic.Field(
@@ -94,15 +53,12 @@ class Health(Value):
     successes: Annotated[int, pydantic.Field(ge=1, le=100)] = pydantic.Field(
         default=2, description="probes in a row that must succeed"
     )
-    min_uptime: Seconds = pydantic.Field(
+    min_uptime: values.Seconds = pydantic.Field(
         default=0.5, description="seconds a new container must have run without a restart"
     )
 
 
-_RUNS_AS = {"build", "ports", "environment", "command", "volumes"}
-
-
-class Project(Value):
+class Project(service.Service):
     """One entry of the registry."""
 
     name: str = pydantic.Field(
@@ -114,7 +70,7 @@ class Project(Value):
     ref: str = pydantic.Field(
         default="refs/heads/main", description="branch (short or full) or full tag ref to follow"
     )
-    secrets: tuple[Annotated[str, pydantic.Field(pattern=SECRET_NAME)], ...] = pydantic.Field(
+    secrets: tuple[values.SecretName, ...] = pydantic.Field(
         default=(),
         max_length=2,
         description="names of the webhook secrets, two during a rotation; the values are files",
@@ -150,27 +106,11 @@ class Project(Value):
         description="a newer push stops a build that has not begun to take traffic; "
         "otherwise it is finished first",
     )
-    build: Build = Build()
-    ports: tuple[Port, ...] = pydantic.Field(
-        default=(), description="what the proxy publishes of it"
-    )
-    environment: dict[str, str] = pydantic.Field(
-        default_factory=dict, description="environment of the container"
-    )
-    command: tuple[str, ...] | None = pydantic.Field(
-        default=None, description="replaces the command of the image"
-    )
-    volumes: tuple[str, ...] = pydantic.Field(
-        default=(), description="as Compose: SOURCE:TARGET[:ro]"
-    )
-    stop_grace_period: Seconds = pydantic.Field(
-        default=10, description="seconds between the stop signal and SIGKILL"
-    )
     health: Health = Health()
-    drain: Seconds = pydantic.Field(
+    drain: values.Seconds = pydantic.Field(
         default=10, description="most seconds that open sessions may finish on the old version"
     )
-    watch: Seconds = pydantic.Field(
+    watch: values.Seconds = pydantic.Field(
         default=10, description="seconds a new version is watched, the old one at hand"
     )
 
@@ -199,18 +139,6 @@ class Project(Value):
     @classmethod
     def _full_ref(cls, ref: str) -> str:
         return full_ref(ref)
-
-    @pydantic.model_validator(mode="after")
-    def _ports_differ(self) -> "Project":
-        published = [port.published for port in self.ports]
-        if len(published) != len(set(published)):
-            raise ValueError("publishes one port twice")
-        return self
-
-    @property
-    def runs_as(self) -> str:
-        """What a running version depends on, as JSON: when it changes, the project is deployed."""
-        return self.model_dump_json(include=_RUNS_AS, exclude_defaults=True)
 
     @property
     def follows_tags(self) -> bool:

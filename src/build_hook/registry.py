@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import pydantic
 
-from build_hook import errors, project, settings
+from build_hook import errors, project, settings, values
 
 
-class Registry(project.Value):
+class Registry(values.Value):
     """The file's contents."""
 
     version: Literal[1] = pydantic.Field(default=1, description="format of the file")

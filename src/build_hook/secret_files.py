@@ -7,9 +7,9 @@ import re
 import time
 from collections.abc import Callable
 
-from build_hook import project
+from build_hook import values
 
-_NAME = re.compile(project.SECRET_NAME)
+_NAME = re.compile(values.SECRET_NAME)
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,0 +1,86 @@
+"""From a project's run settings to what the engine's API wants."""
+
+import pathlib
+from typing import Any
+
+import docker.types
+
+from build_hook import errors, service
+
+_SECOND = 1_000_000_000  # the engine counts in nanoseconds
+# Rotated by the engine: a chatty container must not fill the disk.
+_LOG = docker.types.LogConfig(type="local", config={"max-size": "10m", "max-file": "3"})
+
+
+def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
+    """The arguments of ``create_container`` but for the host's share.
+
+    Raises:
+        ContainerError: if a file of ``env_file`` is missing.
+    """
+    return {
+        "entrypoint": _list(of.entrypoint),
+        "command": _list(of.command),
+        "environment": {**_from_files(of.env_file, secrets), **of.environment},
+        "hostname": of.hostname,
+        "user": of.user,
+        "working_dir": of.working_dir,
+        "stop_signal": of.stop_signal,
+        "healthcheck": _healthcheck(of.healthcheck),
+    }
+
+
+def host(of: service.Service, network: str) -> dict[str, Any]:
+    """The arguments of ``create_host_config``."""
+    limits = of.deploy.resources.limits
+    policy, _, most = of.restart.partition(":")
+    return {
+        "network_mode": network,
+        "binds": list(of.volumes),
+        "tmpfs": dict.fromkeys(of.tmpfs, ""),
+        "extra_hosts": of.extra_hosts,
+        "init": of.init,
+        "read_only": of.read_only,
+        "privileged": of.privileged,
+        "cap_add": list(of.cap_add),
+        "cap_drop": list(of.cap_drop),
+        "shm_size": of.shm_size,
+        "restart_policy": {"Name": policy, "MaximumRetryCount": int(most or 0)},
+        "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
+        "mem_limit": limits.memory,
+        "pids_limit": limits.pids,
+        "log_config": _LOG,
+    }
+
+
+def _list(given: tuple[str, ...] | None) -> list[str] | None:
+    return None if given is None else list(given)
+
+
+def _healthcheck(given: service.Healthcheck | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    return {
+        "test": list(given.test),
+        "interval": round(given.interval * _SECOND),
+        "timeout": round(given.timeout * _SECOND),
+        "retries": given.retries,
+        "start_period": round(given.start_period * _SECOND),
+    }
+
+
+def _from_files(names: tuple[str, ...], secrets: pathlib.Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            text = (secrets / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise errors.ContainerError(
+                f"The secret {name} of env_file cannot be read: {error.strerror}",
+                f"Write its KEY=VALUE lines to the file {name} in the folder secrets",
+            ) from error
+        for line in text.splitlines():
+            key, equals, value = line.strip().partition("=")
+            if equals and not key.startswith("#"):
+                found[key] = value
+    return found

@@ -1,0 +1,189 @@
+"""How a version is built and run, in the names of the Compose specification.
+
+https://github.com/compose-spec/compose-spec/blob/main/spec.md
+"""
+
+import re
+from typing import Annotated, Literal
+
+import pydantic
+
+from build_hook import labels, values
+
+_VOLUME = re.compile(r"(/[^:\0]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(/[^:\0]+)(:(ro|rw))?")
+_RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9]\d*)?)$"
+
+
+class Port(values.Value):
+    """One published port, in the long form of Compose ``ports``."""
+
+    target: values.PortNumber = pydantic.Field(description="port that the container listens on")
+    published: values.PortNumber = pydantic.Field(
+        description="port of the host, owned by the proxy"
+    )
+    app_protocol: Literal["http", "tcp"] = pydantic.Field(
+        default="http",
+        description="http: every request goes to the version that is live; "
+        "tcp: every connection does",
+    )
+
+
+class Build(values.Value):
+    """How the image is made, as Compose ``build``."""
+
+    context: str = pydantic.Field(
+        default=".", description="folder of the repository that is sent to the builder"
+    )
+    dockerfile: str = pydantic.Field(
+        default="Dockerfile", description="path of the Dockerfile, relative to the context"
+    )
+    args: values.Pairs = pydantic.Field(default_factory=dict, description="build arguments")
+    target: str | None = pydantic.Field(default=None, description="stage to stop at")
+    timeout: values.Seconds = pydantic.Field(
+        default=1800, description="seconds after which a build is stopped"
+    )
+
+    @pydantic.field_validator("context", "dockerfile")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if path.startswith(("/", "-")) or ".." in path.split("/") or "\0" in path:
+            raise ValueError("must be a path inside the repository, without '..'")
+        return path
+
+
+class Healthcheck(values.Value):
+    """Replaces the image's HEALTHCHECK, as Compose ``healthcheck``."""
+
+    test: values.Words = pydantic.Field(
+        min_length=1,
+        description="command that must succeed: NONE, CMD and its words, or CMD-SHELL and a text",
+    )
+    interval: values.Seconds = pydantic.Field(default=30, description="seconds between two runs")
+    timeout: values.Seconds = pydantic.Field(default=30, description="seconds one run may take")
+    retries: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=3, description="failures in a row that make it unhealthy"
+    )
+    start_period: values.Seconds = pydantic.Field(
+        default=0, description="seconds in which failures do not count"
+    )
+
+    @pydantic.field_validator("test")
+    @classmethod
+    def _known(cls, test: tuple[str, ...]) -> tuple[str, ...]:
+        if test[0] not in ("NONE", "CMD", "CMD-SHELL"):
+            raise ValueError("must begin with NONE, CMD or CMD-SHELL")
+        return test
+
+
+class Limits(values.Value):
+    """The most that a container may take, as Compose ``deploy.resources.limits``."""
+
+    cpus: Annotated[float, pydantic.Field(gt=0)] | None = pydantic.Field(
+        default=None, description="processors, in parts of one"
+    )
+    memory: values.Bytes | None = pydantic.Field(default=None, description="such as 512m")
+    pids: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
+        default=None, description="processes and threads"
+    )
+
+
+class Resources(values.Value):
+    """Compose ``deploy.resources``."""
+
+    limits: Limits = Limits()
+
+
+class Deploy(values.Value):
+    """Compose ``deploy``."""
+
+    resources: Resources = Resources()
+
+
+class Service(values.Value):
+    """What a container is run with; only the operator sets it, in the registry."""
+
+    build: Build = Build()
+    ports: tuple[Port, ...] = pydantic.Field(
+        default=(), description="what the proxy publishes of it"
+    )
+    environment: values.Pairs = pydantic.Field(
+        default_factory=dict, description="environment of the container"
+    )
+    env_file: tuple[values.SecretName, ...] = pydantic.Field(
+        default=(),
+        description="names of secrets whose KEY=VALUE lines join the environment; the values are "
+        "files, and in no record",
+    )
+    entrypoint: values.Words | None = pydantic.Field(
+        default=None, description="replaces the entrypoint of the image"
+    )
+    command: values.Words | None = pydantic.Field(
+        default=None, description="replaces the command of the image"
+    )
+    healthcheck: Healthcheck | None = pydantic.Field(
+        default=None, description="replaces the HEALTHCHECK of the image"
+    )
+    volumes: tuple[str, ...] = pydantic.Field(
+        default=(), description="SOURCE:TARGET[:ro], a named volume or a folder of the host"
+    )
+    tmpfs: tuple[str, ...] = pydantic.Field(default=(), description="paths kept in memory")
+    networks: tuple[str, ...] = pydantic.Field(
+        default=(), description="further networks of the engine that it joins"
+    )
+    extra_hosts: values.Pairs = pydantic.Field(
+        default_factory=dict, description="host names and the addresses they stand for"
+    )
+    hostname: str | None = pydantic.Field(default=None, description="its own host name")
+    user: str | None = pydantic.Field(default=None, description="user, or user:group")
+    working_dir: str | None = pydantic.Field(default=None, description="folder it starts in")
+    init: bool = pydantic.Field(
+        default=False, description="run a small init that reaps processes and passes signals on"
+    )
+    read_only: bool = pydantic.Field(
+        default=False, description="its root file system cannot be written"
+    )
+    privileged: bool = pydantic.Field(default=False, description="all rights on the host")
+    cap_add: tuple[str, ...] = pydantic.Field(default=(), description="capabilities to add")
+    cap_drop: tuple[str, ...] = pydantic.Field(default=(), description="capabilities to take")
+    shm_size: values.Bytes | None = pydantic.Field(default=None, description="size of /dev/shm")
+    labels: values.Pairs = pydantic.Field(default_factory=dict, description="further labels")
+    restart: str = pydantic.Field(
+        default="unless-stopped", pattern=_RESTART, description="what the engine does when it ends"
+    )
+    stop_signal: str | None = pydantic.Field(
+        default=None, pattern=r"^(SIG)?[A-Z0-9+-]+$", description="signal that asks it to end"
+    )
+    stop_grace_period: values.Seconds = pydantic.Field(
+        default=10, description="seconds between the stop signal and SIGKILL"
+    )
+    deploy: Deploy = Deploy()
+
+    @pydantic.field_validator("volumes")
+    @classmethod
+    def _named(cls, volumes: tuple[str, ...]) -> tuple[str, ...]:
+        for volume in volumes:
+            if not _VOLUME.fullmatch(volume):
+                raise ValueError(
+                    f"{volume!r} must be SOURCE:TARGET or SOURCE:TARGET:ro, SOURCE a name or a "
+                    "folder; without one its data would be lost at every deploy"
+                )
+        return volumes
+
+    @pydantic.field_validator("labels")
+    @classmethod
+    def _not_ours(cls, given: dict[str, str]) -> dict[str, str]:
+        if any(key.startswith(labels.PREFIX) for key in given):
+            raise ValueError(f"labels that begin with {labels.PREFIX} are build-hook's own")
+        return given
+
+    @pydantic.model_validator(mode="after")
+    def _ports_differ(self) -> "Service":
+        published = [port.published for port in self.ports]
+        if len(published) != len(set(published)):
+            raise ValueError("publishes one port twice")
+        return self
+
+    @property
+    def runs_as(self) -> str:
+        """All of it as JSON: when that changes, the project is deployed again."""
+        return self.model_dump_json(include=set(Service.model_fields), exclude_defaults=True)

@@ -1,0 +1,50 @@
+"""The ground of all values that people write: frozen, strict, with units in their types."""
+
+import re
+import shlex
+from typing import Annotated, Any
+
+import pydantic
+
+SECRET_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"  # noqa: S105 - a pattern for file names
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+
+
+class Value(pydantic.BaseModel):
+    """A frozen value; a key that is not known is an error, since it is most often a typo."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+def seconds(given: Any) -> Any:
+    """Read a Compose duration such as ``1m30s`` or ``500ms``; numbers are seconds."""
+    if not isinstance(given, str) or given.replace(".", "", 1).isdigit():
+        return given
+    found = _DURATION.fullmatch(given)
+    if not given or not found:
+        raise ValueError("must be seconds, or a duration such as 1m30s or 500ms")
+    hours, minutes, whole, milli = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + whole + milli / 1000
+
+
+def words(given: Any) -> Any:
+    """Read a Compose command: a list, or one string that is split as a shell would."""
+    return shlex.split(given) if isinstance(given, str) else given
+
+
+def pairs(given: Any) -> Any:
+    """Read a Compose mapping: an object, or a list of ``KEY=VALUE``."""
+    if not isinstance(given, list | tuple):
+        return given
+    texts: list[Any] = list(given)  # pyright: ignore[reportUnknownArgumentType]
+    if not all(isinstance(text, str) and "=" in text for text in texts):
+        raise ValueError("must be an object, or a list of KEY=VALUE")
+    return dict(text.split("=", 1) for text in texts)
+
+
+PortNumber = Annotated[int, pydantic.Field(ge=1, le=65535)]
+Seconds = Annotated[float, pydantic.Field(ge=0, le=86_400), pydantic.BeforeValidator(seconds)]
+Words = Annotated[tuple[str, ...], pydantic.BeforeValidator(words)]
+Pairs = Annotated[dict[str, str], pydantic.BeforeValidator(pairs)]
+Bytes = Annotated[str, pydantic.Field(pattern=r"^[1-9]\d*[bkmgBKMG]?b?$")]
+SecretName = Annotated[str, pydantic.Field(pattern=SECRET_NAME)]
