@@ -107,21 +107,18 @@ class Operations(ops.Object):
     def __init__(self, charm: "DockerBuildHookCharm") -> None:
         super().__init__(charm, "operations")
         self._charm = charm
-        for action, handler in (
-            ("list-projects", self._on_list_projects),
-            ("deploy", self._on_deploy),
-            ("rollback", self._on_rollback),
-            ("cancel", self._on_cancel),
-            ("builds", self._on_builds),
-            ("logs", self._on_logs),
-            ("get-webhook", self._on_get_webhook),
-            ("rotate-secret", self._on_rotate_secret),
-            ("explain", self._on_explain),
-            ("reconcile", self._on_reconcile),
-            ("diagnostics", self._on_diagnostics),
-            ("gc", self._on_gc),
-        ):
-            self.framework.observe(charm.on[action].action, handler)
+        self.framework.observe(charm.on["list-projects"].action, self._on_list_projects)
+        self.framework.observe(charm.on["deploy"].action, self._on_deploy)
+        self.framework.observe(charm.on["rollback"].action, self._on_rollback)
+        self.framework.observe(charm.on["cancel"].action, self._on_cancel)
+        self.framework.observe(charm.on["builds"].action, self._on_builds)
+        self.framework.observe(charm.on["logs"].action, self._on_logs)
+        self.framework.observe(charm.on["get-webhook"].action, self._on_get_webhook)
+        self.framework.observe(charm.on["rotate-secret"].action, self._on_rotate_secret)
+        self.framework.observe(charm.on["explain"].action, self._on_explain)
+        self.framework.observe(charm.on["reconcile"].action, self._on_reconcile)
+        self.framework.observe(charm.on["diagnostics"].action, self._on_diagnostics)
+        self.framework.observe(charm.on["gc"].action, self._on_gc)
 
     def _on_list_projects(self, event: ops.ActionEvent) -> None:
         self._call(event, "projects", "projects")

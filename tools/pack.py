@@ -27,6 +27,13 @@ CHARMS = {
 BASE = 'ID=ubuntu\nVERSION_ID="24.04"\nNAME="Ubuntu"\n'
 INTERPRETER = "python3.12"  # what the base has
 SYSTEM_PYTHON = "/usr/bin/python3"
+# Rules of charmlint that do not fit: Scenario tests of all charms stand in tests/scenario; an
+# option without default leaves a value to the build hook or the engine; the title is
+# display-name in metadata.yaml; versions are pinned by hash; there is no address or icon yet.
+NOT_ASKED = (
+    "TESTING-001", "CONFIG-002", "METADATA-002", "SUPPLYCHAIN-006", "METADATA-005",
+    "METADATA-006", "METADATA-007", "STRUCTURE-002", "FEATURES-005",
+)  # fmt: skip
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -73,8 +80,8 @@ def check(name: str, packed: pathlib.Path) -> None:
     faults = contents.faults(packed, ROOT / CHARMS[name], tracked(CHARMS[name]))
     if faults:
         raise PackError(f"{packed.name}: " + "; ".join(faults))
-    lint = linter() / "charmlint"
-    run(str(lint), str(SHOP / "tree" / CHARMS[name]), cwd=SHOP, env=dict(os.environ))
+    lint = [str(linter() / "charmlint"), "--strict", "--ignore", ",".join(NOT_ASKED)]
+    run(*lint, str(SHOP / "tree" / CHARMS[name]), cwd=SHOP, env=dict(os.environ))
 
 
 def copy_tree() -> pathlib.Path:
