@@ -19,11 +19,14 @@ def tidy(
 ) -> Removed:
     """Keep the newest images and records of a project, and whatever serves or served last."""
     serving = store.serving().get(of)
-    needed = {serving.build, serving.previous} if serving else set[int | None]()
-    running = {build.id for build in store.running()}
+    needed = [store.get(b) for b in (serving.build, serving.previous) if b] if serving else []
+    needed += store.running()
+    builders = {build.id for build in needed}
+    # a roll-back runs from the image of another build
+    images_needed = {build.image for build in needed}
     removed = 0
     for image in shelf.all(of)[: -with_settings.keep_images]:
-        if image.build not in needed | running:
+        if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image.id)
     gone = store.forget_old(of, with_settings.keep_builds)
     for build in gone:

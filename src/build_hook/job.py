@@ -1,6 +1,7 @@
 """A build while it is worked on: what it is, where it writes, whether it must stop."""
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable
 
@@ -57,6 +58,22 @@ class Job:
     def is_overtaken(self) -> bool:
         """Whether a newer push of the project waits."""
         return self.store.newer_queued(self.build)
+
+
+class Once:
+    """Calls something the first time only."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+        self._lock = threading.Lock()
+        self._done = False
+
+    def __call__(self) -> None:
+        """Do it, unless it was done."""
+        with self._lock:
+            done, self._done = self._done, True
+        if not done:
+            self._action()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Pipeline:
         self._store = store
         self._proxy = proxy
         self._images = images.Images(engine)
-        self._containers = containers.Containers(engine)
+        self._containers = containers.Containers(engine, with_settings.secrets)
         self._repositories = checkout.Repositories(
             with_settings.repositories, with_settings.checkouts
         )
@@ -46,7 +46,8 @@ class Pipeline:
         """Bring a build to its end, whatever that is; raises only what nobody foresaw.
 
         Raises:
-            EngineDownError: if the engine went away; the build is queued again.
+            EngineDownError: if the engine went away; the build is queued again, or left in its
+                phase if it has begun to take traffic.
         """
         try:
             self._deploy(of)
@@ -60,7 +61,8 @@ class Pipeline:
             of.end(builds.Phase.SUPERSEDED, error.message)
         except errors.EngineDownError as error:
             of.log.headline(f"waiting: {error}")
-            self._store.requeue(of.build.id, str(error))
+            if not self._store.get(of.build.id).phase.takes_traffic:
+                self._store.requeue(of.build.id, str(error))
             raise
         except errors.WatchError as error:
             self._roll_back(of, error)
@@ -69,15 +71,25 @@ class Pipeline:
         except Exception as error:
             _log.exception("build %s: unforeseen", of.build.id)
             self._fail(of, f"Unforeseen: {error!r}. This is a fault of build-hook: report it")
+        else:
+            self._tidy(of)
 
     def resume(self, of: job.Job, candidate: containers.Container) -> None:
-        """Finish a build that a crash caught after it had begun to take traffic."""
+        """Finish a build that a crash caught after it had begun to take traffic.
+
+        Raises:
+            EngineDownError: if the engine went away; the build is left in its phase.
+        """
         try:
             self._cycle.replace(of, candidate, self.serving(of))
+        except errors.EngineDownError:
+            raise
         except errors.WatchError as error:
             self._roll_back(of, error)
         except errors.BuildHookError as error:
             self._fail(of, str(error), retry=error.is_passing)
+        else:
+            self._tidy(of)
 
     def serving(self, of: job.Job) -> job.Version | None:
         """The version that served before this build."""
@@ -100,8 +112,16 @@ class Pipeline:
             self._take_source(of)
         new = self._start(of)
         self._cycle.replace(of, new, self.serving(of))
-        self._repositories.keep(of.project, of.commit)
-        collect.tidy(of.project.name, self._settings, self._store, self._images)
+
+    def _tidy(self, of: job.Job) -> None:
+        """Make room after a build is live; what goes wrong here changes nothing of that."""
+        try:
+            commit = of.commit or of.build.commit
+            if commit and of.build.source is None:
+                self._repositories.keep(of.project, commit)
+            collect.tidy(of.project.name, self._settings, self._store, self._images)
+        except errors.BuildHookError as error:
+            of.log(f"could not tidy up: {error}")
 
     def _build(self, of: job.Job) -> None:
         of.enter(builds.Phase.FETCHING)

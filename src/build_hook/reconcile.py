@@ -23,13 +23,13 @@ _LONGEST_PAUSE = 5.0
 def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Request | None:
     """The build that brings a project to ``head``; None if it is there, on its way, or in vain.
 
-    In vain: the last build of the same commit and settings failed by its own fault.
+    In vain: the last build of the same commit and settings failed by its own fault, or somebody
+    went back from it.
     """
-    latest = next(
-        (b for b in store.recent(of.name) if b.phase is not builds.Phase.SUPERSEDED), None
-    )
-    if latest is not None and latest.finished is None:
+    recent = [b for b in store.recent(of.name) if b.phase is not builds.Phase.SUPERSEDED]
+    if recent and recent[0].finished is None:
         return None  # it takes the head when it fetches, or is looked at again when it ends
+    latest = next((b for b in recent if b.source is None), None)
     serving = store.serving().get(of.name)
     for known in (latest, store.get(serving.build) if serving else None):
         if known is None or known.commit != head or known.retry:

@@ -14,7 +14,6 @@ from build_hook.proxy import places
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
-_TAKING_TRAFFIC = frozenset({builds.Phase.SWITCHING, builds.Phase.DRAINING, builds.Phase.WATCHING})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Recovery:
         unfinished: list[Unfinished] = []
         for build in self._store.running():
             candidate = self._containers.of_build(build.project, build.id)
-            if build.phase not in _TAKING_TRAFFIC:
+            if not build.phase.takes_traffic:
                 self._start_again(build, candidate)
             elif candidate is not None and candidate.is_running:
                 unfinished.append(Unfinished(build, candidate))
@@ -96,8 +95,9 @@ class Recovery:
         if found is None:
             _log.warning("%s: the container of build %s is gone, making it anew", name, build)
             self._store.forget_serving(name)
-            ref = self._store.get(build).ref
-            self._store.add(builds.Request(name, ref, builds.Cause.RECONCILE, source=build))
+            if not any(waits.project == name for waits in self._store.queued()):
+                ref = self._store.get(build).ref
+                self._store.add(builds.Request(name, ref, builds.Cause.RECONCILE, source=build))
             return None
         if not found.is_running:
             try:

@@ -6,16 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from build_hook import (
     buildlog,
     checkout,
     condition,
     containers,
+    departures,
     errors,
-    images,
     job,
     pipeline,
     project,
@@ -43,9 +42,10 @@ class Worker:
         self._listener = wake.Listener(with_settings.run)
         self._store = builds.Builds(with_settings.database)
         self._engine = Engine(with_settings.docker_host, with_settings.instance)
-        self._containers = containers.Containers(self._engine)
+        self._containers = containers.Containers(self._engine, with_settings.secrets)
         self._proxy = front.Front(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
+        self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._registry = registry.Reader(with_settings.registry)
         self._reconciler = reconcile.Reconciler(
             self._store,
@@ -60,7 +60,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until SIGTERM; a worker that dies at any moment resumes on its next start."""
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGTERM, _stop)
         self._registry.refresh()
         self._registry.keep()
         self._report(None)
@@ -82,6 +82,7 @@ class Worker:
             if self._registry.refresh():
                 self._registry.keep()
                 self._registry_changed()
+            self._see_off()
             self._start_builds()
             self._report(None)
         except errors.EngineDownError as error:
@@ -96,28 +97,27 @@ class Worker:
         projects = self._registry.current.projects
         self._proxy.publish(projects, recovery.adopt(projects))
         recovery.sweep()
+        gone = self._see_off(look=not self._registry.problem)
         for item in unfinished:
-            self._begin(item.build, item)
+            if item.build.project not in gone:
+                self._begin(item.build, item)
 
     def _registry_changed(self) -> None:
         projects = self._registry.current.projects
         _log.info("the registry has changed: %d projects", len(projects))
-        names = {p.name for p in projects}
         self._proxy.publish(projects)
-        for name in self._store.serving().keys() - names:
-            self._remove(name)
+        self._departures.look({p.name for p in projects})
         self._reconciler.nudge()
 
-    def _remove(self, name: str) -> None:
-        """Stop what a project that left the registry runs."""
-        _log.info("%s has left the registry, removing its containers and images", name)
-        self._store.forget_serving(name)
-        for found in self._containers.all(name):
-            self._containers.remove(found.id)
-        shelf = images.Images(self._engine)
-        for image in shelf.all(name):
-            shelf.remove(image.id)
-        checkout.Repositories(self._settings.repositories, self._settings.checkouts).forget(name)
+    def _see_off(self, *, look: bool = False) -> set[str]:
+        """Remove the projects that have left the registry."""
+        projects = self._registry.current.projects
+        if look:
+            self._departures.look({p.name for p in projects})
+        gone = self._departures.carry_out(self._busy.keys())
+        if gone:
+            self._proxy.publish(projects)
+        return gone
 
     def _start_builds(self) -> None:
         # fair: the project whose turn was longest ago comes first
@@ -148,7 +148,7 @@ class Worker:
             of = job.deployed_with(build, of)
         else:
             self._store.note(build.id, settings=of.model_dump_json(exclude_defaults=True))
-        release = _Once(lambda: None if unfinished else self._free_slot())
+        release = job.Once(lambda: None if unfinished else self._free_slot())
         log = buildlog.BuildLog(
             buildlog.path(self._settings.logs, build.id),
             int(self._settings.build_log_mb * 2**20),
@@ -163,7 +163,7 @@ class Worker:
             daemon=True,
         ).start()
 
-    def _work(self, of: job.Job, release: "_Once", unfinished: recover.Unfinished | None) -> None:
+    def _work(self, of: job.Job, release: job.Once, unfinished: recover.Unfinished | None) -> None:
         started = time.monotonic()
         _log.info("%s: build %s begins", of.project.name, of.build.id)
         try:
@@ -173,17 +173,21 @@ class Worker:
                 self._pipeline.run(of)
         except errors.EngineDownError as error:
             _log.warning("%s: build %s waits: %s", of.project.name, of.build.id, error)
-        finally:
-            release()
-            of.log.close()
+        except Exception:
+            _log.exception("build %s could not be brought to an end", of.build.id)
+        try:
             ended = self._store.get(of.build.id)
-            _log.info(
-                "%s: build %s is %s after %.1f s%s",
-                of.project.name, of.build.id, ended.phase, time.monotonic() - started,
-                f": {ended.reason}" if ended.reason else "",
-            )  # fmt: skip
-            del self._busy[of.build.project]
-            self._wake()
+        except errors.StoreError as error:
+            _leave(error)
+        if ended.finished is None and ended.phase is not builds.Phase.QUEUED:
+            _leave("build %s has to be finished or undone", of.build.id)
+        release()
+        of.log.close()
+        took, why = time.monotonic() - started, f": {ended.reason}" if ended.reason else ""
+        _log.info("%s: build %s is %s after %.1f s%s",
+                  of.project.name, of.build.id, ended.phase, took, why)  # fmt: skip
+        del self._busy[of.build.project]
+        self._wake()
 
     def _free_slot(self) -> None:
         self._slots.release()
@@ -216,23 +220,13 @@ class Worker:
         condition.write(self._settings.run, now)
 
 
-class _Once:
-    """Calls something the first time only."""
-
-    def __init__(self, action: Callable[[], None]) -> None:
-        self._action = action
-        self._lock = threading.Lock()
-        self._done = False
-
-    def __call__(self) -> None:
-        with self._lock:
-            done, self._done = self._done, True
-        if not done:
-            self._action()
-
-
-def _leave(*_: object) -> None:
+def _stop(*_: object) -> None:
     os._exit(0)  # at once: stopping is a crash that recovery handles, there is no second way
+
+
+def _leave(why: object, *of: object) -> NoReturn:
+    _log.error(f"{why}. The worker starts again", *of)
+    os._exit(1)
 
 
 def _only_one(with_settings: settings.Settings) -> TextIO:

@@ -29,6 +29,11 @@ class Phase(enum.StrEnum):
         """Whether nothing more will happen."""
         return self in ENDS
 
+    @property
+    def takes_traffic(self) -> bool:
+        """Whether traffic may be on the new version, while the build has not ended."""
+        return self in TAKING_TRAFFIC
+
 
 ENDS = frozenset(
     {
@@ -41,6 +46,7 @@ ENDS = frozenset(
     }
 )
 
+TAKING_TRAFFIC = frozenset({Phase.SWITCHING, Phase.DRAINING, Phase.WATCHING})
 
 # Entering one of these is refused to a cancelled build; after them it is too late to cancel.
 CANCELLABLE = frozenset(
