@@ -138,7 +138,7 @@ class Builds:
             found = self._get(build)
             if found.finished is not None:
                 raise errors.StoreError(f"Build {build} has ended already: {found.phase}")
-            if found.phase in (Phase.SWITCHING, Phase.DRAINING, Phase.WATCHING):
+            if found.phase.takes_traffic:
                 raise errors.StoreError(
                     f"Build {build} serves already", f"Use: build-hook rollback {found.project}"
                 )
