@@ -1,0 +1,157 @@
+"""Every run setting reaches the engine: each row fails when its setting is ignored."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from build_hook import containers, engine, errors, labels, project, service, settings
+from build_hook.demo import stage
+
+NETWORK = "further"
+ASKED: dict[str, Any] = {
+    "environment": ["GREETING=hello"],
+    "env_file": ["run-env"],
+    "entrypoint": ["/bin/busybox"],
+    "command": "sleep 600",
+    "volumes": ["{state}/data:/data:ro"],
+    "tmpfs": ["/scratch"],
+    "extra_hosts": {"db": "192.0.2.7"},
+    "hostname": "shop",
+    "user": "1000:1000",
+    "working_dir": "/bin",
+    "init": True,
+    "read_only": True,
+    "cap_add": ["NET_ADMIN"],
+    "cap_drop": ["CHOWN"],
+    "shm_size": "8m",
+    "labels": {"team": "shop"},
+    "restart": "on-failure:3",
+    "stop_signal": "SIGINT",
+    "healthcheck": {
+        "test": "CMD true",
+        "interval": "7s",
+        "timeout": "2s",
+        "retries": 4,
+        "start_period": "1m",
+    },
+    "deploy": {"resources": {"limits": {"cpus": 0.5, "memory": "64m", "pids": 50}}},
+}
+SEEN = {
+    "environment": (("Config", "Env"), "GREETING=hello"),
+    "env_file": (("Config", "Env"), "TOKEN=from-file"),
+    "entrypoint": (("Config", "Entrypoint"), ["/bin/busybox"]),
+    "command": (("Config", "Cmd"), ["sleep", "600"]),
+    "volumes": (("HostConfig", "Binds"), "{state}/data:/data:ro"),
+    "tmpfs": (("HostConfig", "Tmpfs"), {"/scratch": ""}),
+    "extra_hosts": (("HostConfig", "ExtraHosts"), "db:192.0.2.7"),
+    "hostname": (("Config", "Hostname"), "shop"),
+    "user": (("Config", "User"), "1000:1000"),
+    "working_dir": (("Config", "WorkingDir"), "/bin"),
+    "init": (("HostConfig", "Init"), True),
+    "read_only": (("HostConfig", "ReadonlyRootfs"), True),
+    "cap_add": (("HostConfig", "CapAdd"), "NET_ADMIN"),
+    "cap_drop": (("HostConfig", "CapDrop"), "CHOWN"),
+    "shm_size": (("HostConfig", "ShmSize"), 8 * 2**20),
+    "labels": (("Config", "Labels", "team"), "shop"),
+    "restart": (("HostConfig", "RestartPolicy"), {"Name": "on-failure", "MaximumRetryCount": 3}),
+    "stop_signal": (("Config", "StopSignal"), "SIGINT"),
+    "healthcheck": (
+        ("Config", "Healthcheck"),
+        {
+            "Test": ["CMD", "true"],
+            "Interval": 7_000_000_000,
+            "Timeout": 2_000_000_000,
+            "Retries": 4,
+            "StartPeriod": 60_000_000_000,
+        },
+    ),
+    "deploy": (("HostConfig", "NanoCpus"), 500_000_000),
+    "deploy.memory": (("HostConfig", "Memory"), 64 * 2**20),
+    "deploy.pids": (("HostConfig", "PidsLimit"), 50),
+    "networks": (("NetworkSettings", "Networks"), NETWORK),
+    "address": (("NetworkSettings", "Networks"), "build-hook-{instance}"),
+}
+# These are tested where they act: builds, the proxy, the end of a container.
+ELSEWHERE = {"build", "ports", "stop_grace_period", "privileged"}
+
+
+@pytest.fixture(scope="module")
+def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What the engine says of a container that was started with every setting."""
+    options = settings.load(tmp_path_factory.mktemp("s"), {})
+    docker = engine.Engine(options.docker_host, options.instance)
+    (options.state / "data").mkdir()
+    (options.secrets / "run-env").write_text("# a comment\nTOKEN=from-file\n", encoding="utf-8")
+    further = f"{NETWORK}-{options.instance}"
+    docker.api.create_network(further, labels={labels.INSTANCE: options.instance})
+    asked = {**ASKED, "volumes": [f"{options.state}/data:/data:ro"], "networks": [further]}
+    of = project.Project.model_validate(
+        {"name": "all", "repository": "https://h.example/r", **asked}
+    )
+    try:
+        started = containers.Containers(docker, options.secrets).start(of, 1, "c" * 40, base)
+        found: dict[str, Any] = docker.api.inspect_container(started.id)
+        yield {**found, "options": options, "address": started.address}
+    finally:
+        stage.remove_objects(docker)
+
+
+def test_every_setting_has_a_row():
+    assert set(ASKED) | {"networks"} | ELSEWHERE == set(service.Service.model_fields)
+
+
+@pytest.mark.parametrize("setting", SEEN)
+def test_setting_reaches_the_engine(made: dict[str, Any], setting: str):
+    path, wanted = SEEN[setting]
+    options = made["options"]
+    found: Any = made
+    for step in path:
+        found = found[step]
+    if isinstance(wanted, str):
+        wanted = wanted.format(state=options.state, instance=options.instance)
+        names = [name.removesuffix(f"-{options.instance}") for name in found]
+        assert wanted in found or wanted in names or wanted == found
+    else:
+        assert found == wanted
+
+
+def test_the_address_is_that_of_our_own_network(made: dict[str, Any]):
+    ours = made["NetworkSettings"]["Networks"][f"build-hook-{made['options'].instance}"]
+
+    assert made["address"] == ours["IPAddress"]
+
+
+def test_a_missing_env_file_starts_nothing(base: str, tmp_path: pathlib.Path):
+    options = settings.load(tmp_path / "s", {})
+    docker = engine.Engine(options.docker_host, options.instance)
+    of = project.Project.model_validate(
+        {"name": "lacking", "repository": "https://h.example/r", "env_file": ["gone"]}
+    )
+    try:
+        with pytest.raises(errors.ContainerError, match=r"secret gone of env_file"):
+            containers.Containers(docker, options.secrets).start(of, 1, "c" * 40, base)
+        assert docker.api.containers(all=True, filters=docker.ours()) == []
+    finally:
+        stage.remove_objects(docker)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("volumes", ["/data"], "its data would be lost"),
+        ("volumes", ["a:b"], "SOURCE:TARGET"),
+        ("labels", {"io.build-hook.project": "x"}, "build-hook's own"),
+        ("restart", "sometimes", "restart"),
+        ("deploy", {"resources": {"limits": {"memory": "lots"}}}, "memory"),
+        ("healthcheck", {"test": ["true"]}, "must begin with NONE, CMD or CMD-SHELL"),
+        ("stop_grace_period", "soon", "duration such as 1m30s"),
+        ("environment", ["NO_VALUE"], "list of KEY=VALUE"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_the_reason(field: str, value: Any, said: str):
+    with pytest.raises(ValueError, match=said):
+        project.Project.model_validate(
+            {"name": "wrong", "repository": "https://h.example/r", field: value}
+        )
