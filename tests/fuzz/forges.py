@@ -202,16 +202,28 @@ def _check_change(match: judge.Match) -> None:
     assert not (match.action == "build" and change.deleted)
 
 
+class _Steered(random.Random):
+    """Chance that follows the bytes of a coverage-driven fuzzer."""
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+        super().__init__(0)
+
+    def random(self) -> float:
+        return self._given.ConsumeProbability()
+
+    def getrandbits(self, k: int, /) -> int:
+        return self._given.ConsumeIntInRange(0, (1 << k) - 1)
+
+
 def _atheris(runs: int) -> None:
     """The same check driven by coverage, where atheris is installed; it ends the process."""
     atheris: Any = importlib.import_module("atheris")
     index = world()
 
     def one(data: bytes) -> None:
-        given = atheris.FuzzedDataProvider(data)
-        source = SOURCES[given.ConsumeIntInRange(0, len(SOURCES) - 1)]
-        body = given.ConsumeBytes(given.remaining_bytes())
-        check(dataclasses.replace(source, body=body), index, None)
+        chance = _Steered(atheris.FuzzedDataProvider(data))
+        check(spoil(chance.choice(SOURCES), chance), index, None)
 
     atheris.instrument_all()
     atheris.Setup([sys.argv[0], f"-runs={runs}"], one)
