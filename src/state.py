@@ -9,6 +9,10 @@ import config
 import service
 import webhooks
 from build_hook import project, registry, settings
+from build_hook.service import Service
+
+# What a project may be run with; secrets of its own cannot be brought to the machine yet.
+_SERVICE = Service.model_fields.keys() - {"env_file"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,16 +84,21 @@ def _candidate(
         return project.Project.model_validate(
             {**_fields(request.project), "name": name_of(request), "secrets": names}
         )
-    except pydantic.ValidationError as error:
-        message, _ = settings.explain(error, "project")
-        problems[request.app] = message.partition(": ")[2]
+    except ValueError as error:
+        problems[request.app] = _reason(error)
         return present.find(name_of(request))
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, pydantic.ValidationError):
+        message, _ = settings.explain(error, "project")
+        return message.partition(": ")[2]
+    return str(error)
 
 
 def _fields(asked: dockerfile.Project) -> dict[str, object]:
     """The fields of the registry; lists of name and value become maps again."""
-    fields = _said(asked.model_dump())
-    fields.pop("name", None)
+    fields = {**_service(asked), **_said(asked.model_dump(exclude={"name", "service"}))}
     if asked.environment is not None:
         fields["environment"] = {v.name: v.value for v in asked.environment}
     if asked.build is not None:
@@ -102,6 +111,14 @@ def _fields(asked: dockerfile.Project) -> dict[str, object]:
     if asked.health is not None:
         fields["health"] = _said(asked.health.model_dump())
     return fields
+
+
+def _service(asked: dockerfile.Project) -> dict[str, object]:
+    """The run settings by Compose's names; others must not get in with them."""
+    given = asked.service or {}
+    if unknown := sorted(given.keys() - _SERVICE):
+        raise ValueError(f"service: {unknown[0]} cannot be set")
+    return given
 
 
 def _said(fields: dict[str, object]) -> dict[str, object]:

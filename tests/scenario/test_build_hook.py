@@ -350,6 +350,7 @@ def test_project_is_registered(hook, world, machine):
         environment=[{"name": "MODE", "value": "staging"}],
         health={"path": "/up", "timeout": 5},
         watch=1,
+        service={"init": True, "tmpfs": ["/run"]},
     )
 
     state = hook.run(hook.on.relation_changed(relation), world(relation))
@@ -362,6 +363,8 @@ def test_project_is_registered(hook, world, machine):
             "build": {"dockerfile": "Containerfile", "args": {"A": "1"}},
             "ports": [{"target": 80, "published": 9000}],
             "environment": {"MODE": "staging"},
+            "tmpfs": ["/run"],
+            "init": True,
             "health": {"path": "/up", "timeout": 5.0},
             "watch": 1.0,
         }
@@ -494,6 +497,9 @@ def test_a_project_that_has_said_nothing_waits(hook, world, machine):
         ({"repository": "ext::sh -c x"}, "repository: must be an https, http, ssh or git URL"),
         ({"ports": [{"target": 80, "published": 0}]}, "ports.0.published: Input should be"),
         ({"ports": "80"}, "ports: Input should be a valid"),
+        ({"service": {"secrets": ["x"]}}, "service: secrets cannot be set"),
+        ({"service": {"env_file": ["x"]}}, "service: env_file cannot be set"),
+        ({"service": {"shm_size": []}}, "shm_size: "),
         ({"build": {"context": "../.."}}, "build.context: must be a path inside"),
         ({"ports": [{"target": 1, "published": 8080}]}, "port 8080 belongs to the webhook server"),
     ],

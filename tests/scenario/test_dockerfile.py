@@ -78,6 +78,7 @@ def test_publishes_today_and_2015(selfoss):
         ("volumes", "data:/data\n/srv:/srv:ro", "volumes", ["data:/data", "/srv:/srv:ro"]),
         ("stop-grace-period", 3.0, "stop_grace_period", 3.0),
         ("stop-grace-period", 0.0, "stop_grace_period", 0.0),
+        ("service", "{init: true, tmpfs: [/run]}", "service", {"init": True, "tmpfs": ["/run"]}),
         ("health-path", "/up", "health", {"path": "/up"}),
         ("health-port", 81, "health", {"port": 81}),
         ("health-timeout", 5.0, "health", {"timeout": 5.0}),
@@ -115,6 +116,8 @@ def test_every_option_has_a_test():
         ({"environment": "MODE"}, "Config environment: 'MODE' is not NAME=value"),
         ({"environment": "A=1\nA=2"}, "Config environment: sets one name twice"),
         ({"build-args": "1A=x"}, "Config build-args: '1A=x' is not NAME=value"),
+        ({"service": "{"}, "Config service: is not YAML"),
+        ({"service": "[a]"}, "Config service: is not a mapping"),
         ({"command": "serve 'open"}, "Config command: No closing quotation"),
     ],
 )  # fmt: skip

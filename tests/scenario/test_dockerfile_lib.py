@@ -9,6 +9,7 @@ import pytest
 from charms.docker_build_hook.v0 import dockerfile, dockerfile_testing
 
 from build_hook import project as product
+from build_hook.service import Service
 from tests.scenario import charms
 from tests.scenario.conftest import HERE, MODEL_UUID
 
@@ -36,6 +37,7 @@ FULL = dockerfile.Project(
     command=("serve", "--port", "80"),
     volumes=("selfoss-data:/data",),
     stop_grace_period=5,
+    service={"init": True, "tmpfs": ["/tmp"]},
     health=dockerfile.Health(
         path="/up", port=80, timeout=30, interval=0.1, successes=3, min_uptime=1
     ),
@@ -43,6 +45,10 @@ FULL = dockerfile.Project(
     watch=4,
 )
 SCRIPTS = dockerfile.Scripts(build_script="build.sh", local_path="/srv/docker-selfoss")
+
+
+# Run settings of Compose that travel under ``service``.
+IN_SERVICE = Service.model_fields.keys() - dockerfile.Project.model_fields.keys()
 
 
 class ProjectCharm(ops.CharmBase):
@@ -279,14 +285,14 @@ def test_values_are_frozen():
 @pytest.mark.parametrize(
     ("ours", "theirs", "of_the_build_hook"),
     [
-        (dockerfile.Project, product.Project, {"secrets", "allow_unsigned"}),
+        (dockerfile.Project, product.Project, {"secrets", "allow_unsigned", *IN_SERVICE}),
         (dockerfile.Build, product.Build, set()),
         (dockerfile.Health, product.Health, set()),
         (dockerfile.Port, product.Port, set()),
     ],
 )
 def test_offers_what_the_product_has(ours, theirs, of_the_build_hook):
-    assert set(ours.model_fields) == set(theirs.model_fields) - of_the_build_hook
+    assert set(ours.model_fields) - {"service"} == set(theirs.model_fields) - of_the_build_hook
 
 
 def test_builders_make_what_the_sides_read(hook_side, project_side):

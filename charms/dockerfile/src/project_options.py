@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 
 import pydantic
+import yaml
 from charms.docker_build_hook.v0 import dockerfile
 
 _PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp))?")
@@ -57,6 +58,7 @@ def read(options: Options, app: str) -> dockerfile.Project:
         "command": _command(options),
         "paths": _lines(options, "paths"),
         "skip_words": _lines(options, "skip-words"),
+        "service": _service(str(options.get("service", ""))),
     }
     plain = {key.replace("-", "_"): options[key] for key in _PLAIN if _is_said(options.get(key))}
     fields = {key: value for key, value in lists.items() if value} | plain
@@ -143,6 +145,17 @@ def _command(options: Options) -> tuple[str, ...]:
         return tuple(shlex.split(str(options.get("command", ""))))
     except ValueError as error:
         raise OptionError("command", str(error), "command='program \"an argument\"'") from error
+
+
+def _service(text: str) -> dict[str, object]:
+    example = 'service="{init: true}"'
+    try:
+        settings = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise OptionError("service", "is not YAML", example) from error
+    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
+        raise OptionError("service", "is not a mapping of names and values", example)
+    return settings
 
 
 def _lines(options: Options, option: str) -> tuple[str, ...]:

@@ -80,6 +80,8 @@ class Health(_Value):
 
 
 class _Settings(_Value):
+    """``service`` has run settings of the Compose specification that have no field here."""
+
     name: str | None = None
     ref: str | None = None
     tags: str | None = None
@@ -95,6 +97,7 @@ class _Settings(_Value):
     command: tuple[str, ...] | None = None
     volumes: tuple[str, ...] | None = None
     stop_grace_period: float | None = None
+    service: dict[str, Any] | None = None
     health: Health | None = None
     drain: float | None = None
     watch: float | None = None
