@@ -1,5 +1,6 @@
 """A build's log: one file, written line by line, bounded, free of control sequences."""
 
+import contextlib
 import pathlib
 import re
 import threading
@@ -38,7 +39,8 @@ class BuildLog:
             self._room -= len(data)
             if self._room <= 0:
                 data += b"[the log is longer than its limit, the rest is not kept]\n"
-            self._file.write(data)
+            with contextlib.suppress(OSError):  # a full disk must not stop a roll-back
+                self._file.write(data)
 
     def headline(self, text: str) -> None:
         """Append a line of our own."""

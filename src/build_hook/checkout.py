@@ -197,6 +197,11 @@ def _git(
             check_stop=check_stop,
         )
     except process.ProcessError as error:
+        if any("No space left on device" in line for line in error.tail):
+            raise errors.DiskFullError(
+                f"git could not {what}: the disk of the state folder is full",
+                "Make room, then: build-hook deploy",
+            ) from error
         raise errors.CheckoutError(
             f"git could not {what}: {redact(error.last_line or str(error))}",
             "Check the repository's address and that this machine may read it",

@@ -17,7 +17,11 @@ from build_hook import checkout, engine, errors, labels, process, project
 
 # What builders print when the disk is full; the exit status says nothing of it.
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
-_NO_ENGINE = re.compile(r"cannot connect to the docker daemon|error during connect", re.IGNORECASE)
+_NO_ENGINE = re.compile(
+    r"cannot connect to the docker daemon|error during connect|rpc error: code = (unavailable|"
+    r"canceled)|error reading from server: eof|transport is closing",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

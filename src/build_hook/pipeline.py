@@ -134,7 +134,8 @@ class Pipeline:
         self._skip_if_not_wanted(of, message)
 
         of.enter(builds.Phase.BUILDING)
-        images.require_space(self._engine.data_root(), self._settings.min_free_mb)
+        for folder in (self._settings.state, self._engine.data_root()):
+            images.require_space(folder, self._settings.min_free_mb)
         with self._repositories.checkout(of.project, of.commit, of.build.id) as folder:
             of.image = images.build(
                 images.Order(of.project, of.build.id, of.commit, folder),

@@ -105,9 +105,9 @@ class Worker:
     def _registry_changed(self) -> None:
         projects = self._registry.current.projects
         _log.info("the registry has changed: %d projects", len(projects))
-        self._proxy.publish(projects)
         self._departures.look({p.name for p in projects})
         self._reconciler.nudge()
+        self._proxy.publish(projects)
 
     def _see_off(self, *, look: bool = False) -> set[str]:
         """Remove the projects that have left the registry."""

@@ -9,6 +9,7 @@ from build_hook import errors, project, settings
 from build_hook.proxy import places, ports, rendering, runtime
 
 _COME_BACK = 10.0
+_COME_UP = 3.0
 
 
 class Front:
@@ -189,10 +190,19 @@ class Front:
         return True
 
     def _taken(self) -> dict[str, str]:
-        """Projects with a port that a stranger holds, and what to say of it."""
-        ours = self._own_ports()
-        problems = {name: self._problem(p.project, ours) for name, p in self._places.items()}
-        return {name: problem for name, problem in problems.items() if problem}
+        """Projects with a port that a stranger holds, and what to say of it.
+
+        A proxy that is starting holds its ports a moment before it says so.
+        """
+        deadline = time.monotonic() + _COME_UP
+        while True:
+            is_up = self._runtime.is_up()
+            ours = self._own_ports()
+            found = {name: self._problem(p.project, ours) for name, p in self._places.items()}
+            problems = {name: problem for name, problem in found.items() if problem}
+            if not problems or is_up or time.monotonic() > deadline:
+                return problems
+            time.sleep(0.1)
 
     def _problem(self, of: project.Project, ours: set[int]) -> str | None:
         for port in of.ports:
