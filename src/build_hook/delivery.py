@@ -1,7 +1,7 @@
 """From a judgement to what is stored, queued and said."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from build_hook import inbox, judge
 from build_hook.store import builds, deliveries
@@ -53,9 +53,9 @@ def row(
     )
 
 
-def requests(verdict: judge.Judgement) -> Iterator[builds.Request]:
-    """The builds that a judgement asks for."""
-    for match in verdict.matches:
+def requests(matches: Iterable[judge.Match]) -> Iterator[builds.Request]:
+    """The builds that matches ask for."""
+    for match in matches:
         if match.action == "build" and match.change is not None:
             yield builds.Request(
                 match.project.name,

@@ -33,6 +33,10 @@ class StoreError(BuildHookError):
     """The database is damaged, or asks for something that is not there."""
 
 
+class ReplayError(BuildHookError):
+    """A stored delivery can no longer be understood."""
+
+
 class CheckoutError(BuildHookError):
     """git could not bring the commit."""
 

@@ -107,7 +107,7 @@ class Hooks:
                 remote=request.remote_addr,
                 now=time.time(),
             )
-            return await self._store.put(row, tuple(delivery.requests(verdict)))
+            return await self._store.put(row, tuple(delivery.requests(verdict.matches)))
         except inbox.UnavailableError as error:
             raise answers.RefusedError(
                 503, error.message, error.hint, retry_after=RETRY_SECONDS

@@ -73,11 +73,14 @@ class Builds:
         with self._lock:
             return self._get(build)
 
-    def recent(self, project: str | None = None, limit: int = 20) -> list[Build]:
-        """The newest builds, newest first."""
-        where = "WHERE project = ?" if project else ""
+    def recent(
+        self, project: str | None = None, limit: int = 20, before: int | None = None
+    ) -> list[Build]:
+        """The newest builds, newest first; only those older than build ``before``."""
+        of = "project = ?1" if project else "?1 IS NULL"  # so that the index is used
         return self._select(
-            f"{where} ORDER BY id DESC LIMIT ?", (project, limit) if project else (limit,)
+            f"WHERE {of} AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+            (project or None, before, limit),
         )
 
     def queued(self) -> list[Build]:

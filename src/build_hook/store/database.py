@@ -55,6 +55,23 @@ MIGRATIONS = (
         previous INTEGER REFERENCES builds (id)
     );
     """,
+    """
+    CREATE TABLE tokens (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        scope TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        created REAL NOT NULL,
+        expires REAL,
+        last_used REAL
+    );
+    CREATE TABLE replays (
+        delivery INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+        at REAL NOT NULL,
+        actor TEXT NOT NULL
+    );
+    CREATE INDEX replays_by_delivery ON replays (delivery)
+    """,
 )
 
 

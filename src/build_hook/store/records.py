@@ -67,6 +67,7 @@ class Cause(enum.StrEnum):
     DEPLOY = "deploy"
     RECONCILE = "reconcile"
     ROLLBACK = "rollback"
+    REPLAY = "replay"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""One connection that several threads take turns with."""
+
+import contextlib
+import pathlib
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+
+from build_hook.store import database
+
+
+class Session:
+    """A database that is open; ``patience`` is how long a writer waits for another one."""
+
+    def __init__(self, path: pathlib.Path, *, patience: float = 30) -> None:
+        self._connection = database.connect(path)
+        self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """Write; all of it or nothing."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
