@@ -8,8 +8,8 @@ import secrets
 import tempfile
 from collections.abc import Callable, Generator
 
-from build_hook import engine, images, labels, project, registry, secret_files, settings
-from build_hook.demo import baseimage, delivery, git, gitserver, product, workcopy
+from build_hook import engine, images, project, registry, secret_files, settings
+from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
 from build_hook.proxy import process
 from build_hook.store import builds
 
@@ -46,7 +46,7 @@ def set_up(step: Callable[[str], None]) -> Generator[Stage]:
         check_machine(config)
         docker = engine.Engine(config.docker_host, config.instance)
         docker.ping()
-        stack.callback(remove_objects, docker)
+        stack.callback(leftovers.remove, docker)
         step("Building the base image from scratch")
         base = baseimage.build(docker, _made(folder / "base"))
         step("Starting a git server")
@@ -78,22 +78,6 @@ def check_machine(config: settings.Settings) -> None:
     git.path()
     baseimage.busybox()
     images.client()
-
-
-def remove_objects(docker: engine.Engine) -> None:
-    """Remove the containers, networks and images of this instance, and of no other."""
-    mine = [
-        {"label": f"{label}={docker.instance}"} for label in (labels.INSTANCE, baseimage.LABEL)
-    ]
-    with docker.speaking("clear up"):
-        for wanted in mine:
-            for container in docker.api.containers(all=True, filters=wanted):
-                docker.api.remove_container(container["Id"], force=True, v=True)
-        for network in docker.api.networks(filters=mine[0]):
-            docker.api.remove_network(network["Id"])
-        for wanted in mine:
-            for image in docker.api.images(filters=wanted):
-                docker.api.remove_image(image["Id"], force=True)
 
 
 def settings_for(state: pathlib.Path) -> settings.Settings:
