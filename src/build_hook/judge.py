@@ -90,11 +90,19 @@ def prove(
     found = forges.detect(headers).name
     if entry.provider is not None and found not in (entry.provider, "generic"):
         reason = f"it comes from {found}, the project takes deliveries of {entry.provider}"
-        return signatures.Proof(False, None, reason)
+        return signatures.Proof(
+            False, None, reason, "Correct the project's provider in the registry, or remove it"
+        )
     secrets = known_secrets(entry, secret_values)
     if entry.secrets and not secrets:
-        return signatures.Proof(False, None, f"secret {entry.secrets[0]} has no value here")
-    return _forge(entry, headers).prove(headers, body, secrets, now)
+        reason = f"secret {entry.secrets[0]} has no value here"
+        return signatures.Proof(
+            False, None, reason, "Write it into the file of that name among the state's secrets"
+        )
+    forge = _forge(entry, headers)
+    advice = f"On the git host, set {forge.setting} to the project's secret, then redeliver"
+    proof = forge.prove(headers, body, secrets, now)
+    return proof if proof.verified is True else dataclasses.replace(proof, advice=advice)
 
 
 def _addressed(
@@ -186,5 +194,5 @@ def _unproven(proofs: Iterable[tuple[project.Project, signatures.Proof]]) -> _Re
     return _RefusedError(
         401,
         f"Nothing proves that this is meant for project {entry.name}: {proof.reason}",
-        "Set the webhook's secret on the git host to the project's, then redeliver",
+        proof.advice,
     )

@@ -29,11 +29,15 @@ class Secret:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Proof:
-    """Whether a delivery is genuine; None where no secret is known to tell by."""
+    """Whether a delivery is genuine; None where no secret is known to tell by.
+
+    ``advice`` says what to do if it is not.
+    """
 
     verified: bool | None
     secret: str | None
     reason: str
+    advice: str = ""
 
 
 def hex_hmac(

@@ -108,6 +108,15 @@ class TestOfEveryHost:
             assert judgement.verified is not True
 
 
+@pytest.mark.parametrize("delivery", EVERY)
+def test_the_refusal_says_where_the_hosts_secret_is_set(delivery):
+    refusal = judged(delivery, home(delivery), only="shop", values={"main": b"wrong"}).refusal
+
+    if delivery.id != "bbdc-ping":
+        assert refusal is not None
+        assert forges.detect(delivery.headers).setting in refusal.hint
+
+
 def test_a_stale_standard_webhook_is_refused():
     delivery = ALL["gitlab-push-standard-webhooks"]
 
@@ -205,6 +214,7 @@ class TestWithoutSecret:
 
         assert refusal is not None
         assert "has no value" in refusal.message
+        assert "Write it into the file" in refusal.hint
 
 
 class TestSha1:
@@ -236,6 +246,7 @@ class TestProvider:
         assert refusal is not None
         assert refusal.status == 401
         assert "github" in refusal.message
+        assert "provider" in refusal.hint
 
     def test_a_host_without_headers_of_its_own(self):
         delivery = ALL["harbor-push"]

@@ -14,6 +14,7 @@ class Azure(base.TokenForge):
     """Reads Azure DevOps' deliveries."""
 
     name = "azure-devops"
+    setting = "the service hook's basic authentication password"
 
     def claims(self, body: dict[str, Any]) -> bool:
         """Whether the body is of a service hook."""

@@ -25,6 +25,7 @@ class Forge(abc.ABC):
     """
 
     name: str
+    setting = "the webhook's secret"  # as the host's own pages call it
 
     def read(self, headers: Headers, payload: object) -> push.Event:
         """The event in a decoded body.
@@ -73,6 +74,8 @@ class Forge(abc.ABC):
 
 class TokenForge(Forge):
     """A host that signs nothing: ``Authorization`` carries the secret."""
+
+    setting = "the Authorization header that the host sends"
 
     def _prove(
         self,

@@ -13,6 +13,7 @@ class BitbucketLegacy(base.TokenForge):
     """Reads the POST service's deliveries."""
 
     name = "bitbucket-legacy-post"
+    setting = "the password in the hook's URL, behind any user name"
 
     def claims(self, body: dict[str, Any]) -> bool:
         """Whether the body names a canonical URL and commits, as no other does."""

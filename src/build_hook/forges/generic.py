@@ -34,6 +34,7 @@ class Generic(base.Forge):
     """
 
     name = "generic"
+    setting = "the Authorization header, or the key of X-Hub-Signature-256,"
 
     def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
         for forge in _BY_SHAPE:

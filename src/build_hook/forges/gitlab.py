@@ -40,6 +40,7 @@ class GitLab(base.Forge):
     """Reads GitLab's deliveries."""
 
     name = "gitlab"
+    setting = "the webhook's secret token, or signing token"
 
     def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
         event = base.event_name(headers, "X-Gitlab-Event")

@@ -16,6 +16,7 @@ class Harbor(base.TokenForge):
     """Reads Harbor's deliveries."""
 
     name = "harbor"
+    setting = "the webhook's auth header"
 
     def claims(self, body: dict[str, Any]) -> bool:
         """Whether the body has Harbor's event data."""

@@ -14,6 +14,7 @@ class StandardWebhooks(base.Forge):
     """Reads ``{"type", "timestamp", "data"}`` with generic data, or a generic body."""
 
     name = "standard-webhooks"
+    setting = "the endpoint's signing secret"
 
     def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
         data = fields.mapping(body.get("data"))
