@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
 from build_hook import containers, engine, project, registry, secret_files, settings
-from build_hook.demo import baseimage, delivery, git, gitserver, product, stage, workcopy
+from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
 from build_hook.store import builds
 
 T = TypeVar("T")
@@ -55,6 +55,11 @@ class Project:
     @property
     def url(self) -> str:
         return f"{self.protocol}://127.0.0.1:{self.port}"
+
+    def read(self, name: str) -> str | None:
+        """A file of the developer's copy; None if it is not there, or a link."""
+        path = self.copy.folder / name.replace("__", ".")
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def push(self, **files: str | None) -> str:
         """Commit a new version, with other files where given (None removes one), and push it.
@@ -168,7 +173,7 @@ class Host:
         }
         self.settings = settings.load(state, self.environ)
         self.engine = engine.Engine(self.settings.docker_host, self.settings.instance)
-        self.containers = containers.Containers(self.engine)
+        self.containers = containers.Containers(self.engine, self.settings.secrets)
         self.store = builds.Builds(self.settings.database)
         self.product = product.Product(self.settings, folder / "serve.log")
         self.webhook = delivery.Webhook({})
@@ -179,7 +184,7 @@ class Host:
         """What happens after a push; a test may put something else in its place."""
         self.webhook.fire(moved)
 
-    def project(
+    def add(
         self, name: str, protocol: str = "http", files: Mapping[str, str] | None = None, **of: Any
     ) -> Project:
         """Make a repository and register it, with the quick settings where none are given."""
@@ -221,8 +226,17 @@ class Host:
             **of.get("build", {}),
         }
         values["build"]["args"] = {"BASE": self.base, **values["build"]["args"]}
-        new = project.Project.model_validate(values)
-        others = (p for p in known.projects if p.name != made.name)
+        self.replace(project.Project.model_validate(values))
+
+    def entry(self, name: str) -> project.Project:
+        found = registry.load(self.settings.registry).find(name)
+        assert found is not None
+        return found
+
+    def replace(self, new: project.Project) -> None:
+        """Put a project into the registry as it is."""
+        known = registry.load(self.settings.registry).projects
+        others = (p for p in known if p.name != new.name)
         registry.save(self.settings.registry, registry.Registry(projects=(*others, new)))
         self.settle()
 
@@ -269,6 +283,20 @@ class Host:
             seconds,
         )
 
+    def restart(self, name: str) -> None:
+        """Kill a process and wait for its successor to be at work."""
+        said = self.log().count("worker: ready")
+        self.replaced(name, self.kill(name))
+        if name == "worker":
+            wait_for(lambda: self.log().count("worker: ready") > said, "the worker", 20)
+
+    def log(self) -> str:
+        """What the three processes said."""
+        return (self.folder / "serve.log").read_text(encoding="utf-8", errors="replace")
+
+    def until(self, look: Callable[[], T | None], what: str, seconds: float = 15) -> T:
+        return wait_for(look, what, seconds)
+
     def is_healthy(self) -> bool:
         """Whether web would take a delivery now."""
         connection = http.client.HTTPConnection("127.0.0.1", self.settings.port, timeout=2)
@@ -302,7 +330,7 @@ def serving(base: str, start: bool = True, **knobs: object) -> Generator[Host]:
     with contextlib.ExitStack() as stack:
         made = Host(stack.enter_context(folder()), base, knobs)
         stack.callback(made.store.close)
-        stack.callback(stage.remove_objects, made.engine)
+        stack.callback(leftovers.remove, made.engine)
         stack.enter_context(made.forge)
         made.webhook.origin = made.forge.address
         made.webhook.target = made.product.url
@@ -320,7 +348,7 @@ def base_image(docker_host: str = "unix:///var/run/docker.sock") -> Generator[st
         try:
             yield baseimage.build(docker, place / "base")
         finally:
-            stage.remove_objects(docker)
+            leftovers.remove(docker)
 
 
 def names(found: Iterable[containers.Container]) -> list[tuple[int, str]]:

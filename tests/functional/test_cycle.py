@@ -7,8 +7,8 @@ LIVE = builds.Phase.LIVE
 
 
 def test_twenty_switches_under_load_lose_nothing(host):
-    web = host.project("many-web", watch=0, drain=1)
-    echo = host.project("many-echo", "tcp", watch=0)
+    web = host.add("many-web", watch=0, drain=1)
+    echo = host.add("many-echo", "tcp", watch=0)
     web.live()
     echo.live()
 

@@ -84,7 +84,7 @@ class Trial:
         self._chance = chance
         self._deliveries = Deliveries(host)
         host.fire = self._deliveries.fire
-        self.projects = [host.project("web"), host.project("echo", "tcp", watch=0.5)]
+        self.projects = [host.add("web"), host.add("echo", "tcp", watch=0.5)]
         for made in self.projects:
             made.live()
 

@@ -1,0 +1,175 @@
+"""What can go wrong with a deploy, as things to do to a project that serves.
+
+The tests go through the table; ``python -m tests.soak.faults`` writes it down with the answers.
+"""
+
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Callable, Generator
+
+from build_hook.demo import product
+from tests.functional import host as hosts
+
+Inject = Callable[[hosts.Project], contextlib.AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault; ``says`` has to match what the user is told."""
+
+    name: str
+    inject: Inject
+    says: str
+
+
+def files(**changed: str | None) -> Inject:
+    """Push a commit with these files; ``__`` in a name is a dot."""
+
+    @contextlib.contextmanager
+    def inject(made: hosts.Project) -> Generator[None]:
+        kept = {name: made.read(name) for name in changed}
+        made.push(**changed)
+        yield
+        made.push(**kept)
+
+    return inject
+
+
+def link(name: str, to: str, **settings: object) -> Inject:
+    """Push a symbolic link."""
+
+    @contextlib.contextmanager
+    def inject(made: hosts.Project) -> Generator[None]:
+        path = made.copy.folder / name
+        kept = made.read(name)
+        path.unlink(missing_ok=True)
+        path.symlink_to(to)
+        with registered(**settings)(made):
+            made.push()
+            yield
+        made.push(**{name: kept})
+
+    return inject
+
+
+def registered(**settings: object) -> Inject:
+    """Change the project in the registry; the next deploy sees it."""
+
+    @contextlib.contextmanager
+    def inject(made: hosts.Project) -> Generator[None]:
+        before = made.host.entry(made.name)
+        made.host.register(made, **settings)
+        yield
+        made.host.replace(before)
+
+    return inject
+
+
+@contextlib.contextmanager
+def stranger(made: hosts.Project) -> Generator[None]:
+    """Another program listens on a port that the project is to publish as well."""
+    with socket.create_server(("127.0.0.1", product.free_port())) as taken:
+        port = {"target": 8000, "published": taken.getsockname()[1]}
+        ports = [{"target": 8000, "published": made.port}, port]
+        with registered(ports=ports)(made):
+            yield
+
+
+FROM = "ARG BASE\nFROM ${BASE}\nCOPY serve.sh /\nCOPY version.txt /www/index.html\n"
+START = 'CMD ["/bin/sh", "/serve.sh"]\n'
+BAD_HEALTH = 'HEALTHCHECK --interval=1s --timeout=1s --retries=1 CMD ["/bin/sh", "-c", "exit 1"]\n'
+FAULTS = (
+    Fault(
+        "repository that is not there",
+        registered(repository="http://127.0.0.1:9/none.git"),
+        r"^fetching: git could not fetch refs/heads/main of http://127\.0\.0\.1:9/none\.git: .+"
+        r"Check the repository's address and that this machine may read it$",
+    ),
+    Fault(
+        "ref that is not there",
+        registered(ref="refs/heads/none"),
+        r"^fetching: .*find remote ref refs/heads/none.*Check the repository's address",
+    ),
+    Fault(
+        "Dockerfile with a command that fails",
+        files(Dockerfile=FROM + 'RUN ["/bin/sh", "-c", "echo no luck; exit 3"]\n'),
+        r"^building: The build failed: .*exit code: 3.*\. Read the log, fix, push$",
+    ),
+    Fault(
+        "Dockerfile that is none",
+        files(Dockerfile="FORM nothing\n"),
+        r"^building: The build failed: .*FORM.*\. Read the log, fix, push$",
+    ),
+    Fault(
+        "no Dockerfile",
+        files(Dockerfile=None),
+        r"^building: The repository has no 'Dockerfile'\. Commit it, or correct the project's "
+        r"dockerfile$",
+    ),
+    Fault(
+        "Dockerfile elsewhere",
+        registered(build={"dockerfile": "docker/none"}),
+        r"^building: The repository has no 'docker/none'\. Commit it, or correct",
+    ),
+    Fault(
+        "base image that is not there",
+        files(Dockerfile="FROM build-hook.invalid/none:1\n"),
+        r"^building: The build failed: .*build-hook\.invalid/none.*\. Read the log, fix, push$",
+    ),
+    Fault(
+        "context that leads out",
+        link("outside", "/etc", build={"context": "outside"}),
+        r"^building: The context 'outside' leads out of the repository\. Use a path inside it$",
+    ),
+    Fault(
+        "Dockerfile that leads out",
+        link("Dockerfile", "../../../../etc/hostname"),
+        r"^building: The dockerfile 'Dockerfile' leads out of the repository\. Use a path",
+    ),
+    Fault(
+        "build that takes too long",
+        lambda made: files(Dockerfile=FROM + 'RUN ["/bin/sleep", "60"]\n')(made),
+        r"^building: The build took longer than 3 s and was stopped\. Make it faster, or raise "
+        r"build\.timeout$",
+    ),
+    Fault(
+        "port taken by a stranger",
+        stranger,
+        r"^queued: Port \d+ is used by another program\. Stop what uses it, or publish another "
+        r"port; then: build-hook deploy$",
+    ),
+    Fault(
+        "command that is not in the image",
+        registered(command=["/bin/none"]),
+        r"^starting: The engine could not start the container of build \d+: .*/bin/none.*Correct "
+        r"the project's run settings",
+    ),
+    Fault(
+        "volume that cannot be mounted",
+        registered(volumes=["/proc/none:/data"]),
+        r"^starting: The engine could not start the container of build \d+: .*/proc/none.*Correct "
+        r"the project's run settings",
+    ),
+    Fault(
+        "container that ends at once",
+        files(serve__sh="#!/bin/sh\nexit 7\n"),
+        r"^gating: The container died with exit status 7\. Read its last lines in the log, fix, "
+        r"push$",
+    ),
+    Fault(
+        "application that does not listen",
+        files(serve__sh="#!/bin/sh\nexec sleep 1000\n"),
+        r"^gating: The container was not ready after 3 s: port 8000 .*raise health\.timeout if",
+    ),
+    Fault(
+        "health path that is not found",
+        registered(health={"path": "/none"}),
+        r"^gating: The container was not ready after 3 s: GET /none answers 404\. Read",
+    ),
+    Fault(
+        "HEALTHCHECK that fails",
+        files(Dockerfile=FROM + BAD_HEALTH + START),
+        r"^gating: The image's HEALTHCHECK says unhealthy",
+    ),
+)
