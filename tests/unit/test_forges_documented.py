@@ -442,3 +442,27 @@ class TestBodies:
         event = forges.detect({}).read({}, body)
 
         assert event.changes[0].head_message == "?!"
+
+
+def test_a_nest_as_deep_as_can_be_parsed_is_read():
+    places = {
+        "github": '{{"action": "completed", "workflow_run": {{"head_sha": "{c}", "event": {n}}}}}',
+        "forgejo": '{{"run": {{"commit_sha": "{c}", "event": {n}, "trigger_event": {n}}}}}',
+        "bitbucket-cloud": '{{"push": {{"changes": [{{"new": {{"name": "x", "type": {n}}}}}]}}}}',
+        "registry": '{{"events": [{{"action": "push", "target": {{"mediaType": {n}}}}}]}}',
+    }
+    events = {"x-github-event": "workflow_run", "x-forgejo-event": "action_run_success"}
+    headers = events | {"x-event-key": "repo:push"}
+    outcomes = set()
+    for name, text in places.items():
+        for depth in range(700, 1010, 2):
+            body = text.format(c=COMMIT, n="[" * depth + "]" * depth).encode()
+            try:
+                payload = forges.decode({}, body)
+            except forges.UnreadableError:
+                outcomes.add("refused")
+            else:
+                forges.by_name(name).read(headers, payload)
+                outcomes.add("read")
+
+    assert outcomes == {"refused", "read"}

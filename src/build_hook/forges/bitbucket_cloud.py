@@ -62,7 +62,7 @@ def _change(change: dict[str, Any]) -> push.Change | None:
     short = fields.name(named.get("name"))
     if short is None:
         return None
-    space = "tags" if "tag" in str(named.get("type")) else "heads"
+    space = "tags" if "tag" in fields.word(named.get("type")) else "heads"
     target = fields.mapping(new.get("target"))
     made = change.get("created")
     return fields.change(

@@ -40,6 +40,11 @@ def name(value: object) -> str | None:
     return value if value.isprintable() else None
 
 
+def word(value: object) -> str:
+    """The string, or an empty one; str() would walk through whatever else a body holds."""
+    return value if isinstance(value, str) else ""
+
+
 def first_name(*values: object) -> str | None:
     """The first of several that is a name."""
     return next((found for value in values if (found := name(value))), None)

@@ -39,7 +39,7 @@ def _check(run: dict[str, Any]) -> push.Check | None:
     """How an action ended; one for a pull request says nothing about our branch."""
     commit = fields.commit(run.get("commit_sha")) or fields.commit(run.get("head_sha"))
     events = (run.get("event"), run.get("trigger_event"))
-    if commit is None or any(str(event).startswith("pull_request") for event in events):
+    if commit is None or any(fields.word(event).startswith("pull_request") for event in events):
         return None
     return push.Check(
         commit=commit,

@@ -104,7 +104,7 @@ def _check(body: dict[str, Any], repository: dict[str, Any]) -> push.Check | Non
     commit = fields.commit(run.get("head_sha"))
     source = fields.mapping(run.get("head_repository")).get("full_name")
     foreign = source is not None and source != repository.get("full_name")
-    for_request = str(run.get("event")).startswith("pull_request")
+    for_request = fields.word(run.get("event")).startswith("pull_request")
     if body.get("action") != "completed" or commit is None or foreign or for_request:
         return None
     return push.Check(
@@ -118,7 +118,7 @@ def _check(body: dict[str, Any], repository: dict[str, Any]) -> push.Check | Non
 def _images(body: dict[str, Any]) -> tuple[push.ImagePush, ...]:
     """A container image in GitHub's registry."""
     package = fields.mapping(body.get("registry_package") or body.get("package"))
-    if str(package.get("package_type")).lower() not in ("container", "docker"):
+    if fields.word(package.get("package_type")).lower() not in ("container", "docker"):
         return ()
     version = fields.mapping(package.get("package_version"))
     tag = fields.mapping(fields.mapping(version.get("container_metadata")).get("tag"))

@@ -37,7 +37,10 @@ class Registry(base.TokenForge):
 
 def _image(target: dict[str, Any]) -> push.ImagePush | None:
     """The image of a manifest; layers are pushed with it."""
-    name, kind = fields.name(target.get("repository")), str(target.get("mediaType", "manifest"))
+    name, kind = (
+        fields.name(target.get("repository")),
+        fields.word(target.get("mediaType", "manifest")),
+    )
     if name is None or not ("manifest" in kind or "index" in kind):
         return None
     return push.ImagePush(name, fields.name(target.get("tag")), fields.name(target.get("digest")))
