@@ -1,5 +1,6 @@
 """Bodies as the hosts' documentation has them, beyond the recorded deliveries."""
 
+import contextlib
 import json
 from typing import ClassVar
 
@@ -444,25 +445,25 @@ class TestBodies:
         assert event.changes[0].head_message == "?!"
 
 
-def test_a_nest_as_deep_as_can_be_parsed_is_read():
-    places = {
-        "github": '{{"action": "completed", "workflow_run": {{"head_sha": "{c}", "event": {n}}}}}',
-        "forgejo": '{{"run": {{"commit_sha": "{c}", "event": {n}, "trigger_event": {n}}}}}',
-        "bitbucket-cloud": '{{"push": {{"changes": [{{"new": {{"name": "x", "type": {n}}}}}]}}}}',
-        "registry": '{{"events": [{{"action": "push", "target": {{"mediaType": {n}}}}}]}}',
+def test_a_nest_of_any_depth_is_read_around():
+    nest = []
+    for _ in range(100_000):
+        nest = [nest]
+    run = {"event": nest, "trigger_event": nest, "commit_sha": COMMIT, "head_sha": COMMIT}
+    package = {"package_type": nest, "namespace": nest}
+    new = {"name": "x", "type": nest, "target": nest}
+    body = {
+        "action": "completed",
+        "workflow_run": run,
+        "run": run,
+        "package": package,
+        "push": {"changes": [{"new": new}]},
+        "events": [{"action": "push", "target": {"mediaType": nest, "repository": nest}}],
     }
-    events = {"x-github-event": "workflow_run", "x-forgejo-event": "action_run_success"}
-    headers = events | {"x-event-key": "repo:push"}
-    outcomes = set()
-    for name, text in places.items():
-        for depth in range(700, 1010, 2):
-            body = text.format(c=COMMIT, n="[" * depth + "]" * depth).encode()
-            try:
-                payload = forges.decode({}, body)
-            except forges.UnreadableError:
-                outcomes.add("refused")
-            else:
-                forges.by_name(name).read(headers, payload)
-                outcomes.add("read")
+    kinds = ("workflow_run", "package", "action_run_success", "repo:push")
 
-    assert outcomes == {"refused", "read"}
+    for name in forges.NAMES:
+        for kind in kinds:
+            headers = dict.fromkeys(("x-github-event", "x-forgejo-event", "x-event-key"), kind)
+            with contextlib.suppress(forges.UnreadableError):
+                forges.by_name(name).read(headers, body)
