@@ -50,6 +50,8 @@ class Containers:
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
         """Create and start the container of a build, on the instance's own network.
 
+        It is a candidate: the engine does not restart it until it is promoted.
+
         Raises:
             ContainerError: if the engine refuses; nothing is left behind.
         """
@@ -104,6 +106,11 @@ class Containers:
         with self._engine.speaking("start a container again"):
             self._engine.api.start(container)
             return self._read(container)
+
+    def promote(self, container: str, of: project.Project) -> None:
+        """Let the engine restart a container as its project says: it serves from now on."""
+        with self._engine.speaking("set a container's restart policy"):
+            self._engine.api.update_container(container, restart_policy=runspec.restart(of))
 
     def stop(self, container: str, grace: float) -> None:
         """Ask a container to end, kill it after ``grace`` seconds; it is kept."""

@@ -29,10 +29,14 @@ class Job:
     commit: str = ""
     image: str = ""
     _looked: float = 0.0
+    _phase: builds.Phase | None = None
 
     def enter(self, phase: builds.Phase) -> None:
         """Record a phase before it acts; a cancelled build stops here."""
+        if phase is self._phase:
+            return
         self.store.enter(self.build.id, phase)
+        self._phase = phase
         self.log.headline(phase)
 
     def end(self, phase: builds.Phase, reason: str | None = None) -> None:

@@ -110,8 +110,11 @@ class Pipeline:
             self._build(of)
         else:
             self._take_source(of)
-        new = self._start(of)
-        self._cycle.replace(of, new, self.serving(of))
+        old = self.serving(of)
+        if of.project.strategy == "recreate" and old is not None:
+            self._cycle.recreate(of, lambda: self._start(of), old)
+        else:
+            self._cycle.replace(of, self._start(of), old)
 
     def _tidy(self, of: job.Job) -> None:
         """Make room after a build is live; what goes wrong here changes nothing of that."""

@@ -106,6 +106,11 @@ class Project(service.Service):
         description="a newer push stops a build that has not begun to take traffic; "
         "otherwise it is finished first",
     )
+    strategy: Literal["rolling", "recreate"] = pydantic.Field(
+        default="rolling",
+        description="rolling: the new version starts beside the old one; recreate: for what "
+        "cannot run twice, the old one stops first and requests wait meanwhile",
+    )
     health: Health = Health()
     drain: values.Seconds = pydantic.Field(
         default=10, description="most seconds that open sessions may finish on the old version"

@@ -33,7 +33,6 @@ def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
 def host(of: service.Service, network: str) -> dict[str, Any]:
     """The arguments of ``create_host_config``."""
     limits = of.deploy.resources.limits
-    policy, _, most = of.restart.partition(":")
     return {
         "network_mode": network,
         "binds": list(of.volumes),
@@ -45,12 +44,18 @@ def host(of: service.Service, network: str) -> dict[str, Any]:
         "cap_add": list(of.cap_add),
         "cap_drop": list(of.cap_drop),
         "shm_size": of.shm_size,
-        "restart_policy": {"Name": policy, "MaximumRetryCount": int(most or 0)},
+        "restart_policy": {"Name": "no"},  # a candidate that dies stays dead, see restart
         "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
         "mem_limit": limits.memory,
         "pids_limit": limits.pids,
         "log_config": _LOG,
     }
+
+
+def restart(of: service.Service) -> dict[str, Any]:
+    """The restart policy of a version that serves."""
+    policy, _, most = of.restart.partition(":")
+    return {"Name": policy, "MaximumRetryCount": int(most or 0)}
 
 
 def _list(given: tuple[str, ...] | None) -> list[str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from build_hook import containers, engine, errors, labels, project, service, settings
-from build_hook.demo import stage
+from build_hook.demo import leftovers
 
 NETWORK = "further"
 ASKED: dict[str, Any] = {
@@ -91,11 +91,13 @@ def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         {"name": "all", "repository": "https://h.example/r", **asked}
     )
     try:
-        started = containers.Containers(docker, options.secrets).start(of, 1, "c" * 40, base)
+        boxes = containers.Containers(docker, options.secrets)
+        started = boxes.start(of, 1, "c" * 40, base)
+        boxes.promote(started.id, of)
         found: dict[str, Any] = docker.api.inspect_container(started.id)
         yield {**found, "options": options, "address": started.address}
     finally:
-        stage.remove_objects(docker)
+        leftovers.remove(docker)
 
 
 def test_every_setting_has_a_row():
@@ -134,7 +136,7 @@ def test_a_missing_env_file_starts_nothing(base: str, tmp_path: pathlib.Path):
             containers.Containers(docker, options.secrets).start(of, 1, "c" * 40, base)
         assert docker.api.containers(all=True, filters=docker.ours()) == []
     finally:
-        stage.remove_objects(docker)
+        leftovers.remove(docker)
 
 
 @pytest.mark.parametrize(

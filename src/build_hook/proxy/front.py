@@ -1,6 +1,7 @@
 """What the engine asks of the proxy: publish projects, send traffic to a container, drain."""
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,10 @@ class Front:
         with self._lock:
             self._places = {p.name: self._place(p, (live or {}).get(p.name)) for p in projects}
             self._refused = self._taken()
+            is_first = self._loaded is None
             self._apply()
+            for name in self._places if is_first else ():
+                self.go(name)  # a crash may have left some waiting
 
     def require(self, of: project.Project) -> None:
         """Make sure that a project's ports are ours, or can be.
@@ -91,32 +95,36 @@ class Front:
         with self._lock:
             self.switch(places.Target(self._places[name].project, address))
 
-    def sessions(self, of: project.Project) -> int:
-        """Sessions that are still open on what takes no new traffic any more."""
+    def hold(self, name: str, seconds: float) -> None:
+        """Let new requests of a project wait, not fail, until ``go``; at most that long.
+
+        Raises:
+            ProxyError: if the proxy does not do it.
+        """
+        with self._lock:
+            self._places[name] = dataclasses.replace(self._places[name], holds=True)
+            self._apply()
+            self._runtime.command(*places.hold_commands(self._places[name], seconds))
+
+    def go(self, name: str) -> None:
+        """Let those that wait go on."""
+        with self._lock, contextlib.suppress(errors.ProxyError):
+            self._runtime.command(*places.go_commands(self._places[name]))
+
+    def sessions(self, of: project.Project, *, everywhere: bool = False) -> int:
+        """Sessions that are still open on what takes no new traffic, or on everything."""
         with self._lock:
             place = self._places.get(of.name) or places.Place(of)
             counters = self._runtime.statistics()
             elsewhere = self._runtime.old_workers()
-        names = {listener.name for listener in place.listeners}
-        live = None if place.slot is None else rendering.slot_name(place.slot)
-        return elsewhere + sum(
-            int(row["scur"])
-            for (backend, server), row in counters.items()
-            if backend in names and server.startswith("s") and server != live
-        )
+        count = places.sessions(place, counters)
+        return elsewhere + sum(n for slot, n in count.items() if everywhere or slot != place.slot)
 
     def retire(self, of: project.Project) -> None:
         """Close what is left on the slots that take no new traffic."""
         with self._lock, contextlib.suppress(errors.ProxyError):
             place = self._places.get(of.name) or places.Place(of)
-            for listener in place.listeners:
-                for slot in listener.slots:
-                    if not slot.is_live:
-                        server = f"{listener.name}/{slot.name}"
-                        self._runtime.command(
-                            f"set server {server} state maint",
-                            f"shutdown sessions server {server}",
-                        )
+            self._runtime.command(*places.retire_commands(place))
 
     def address(self, name: str) -> str | None:
         """Where a project's traffic goes now."""
@@ -150,7 +158,7 @@ class Front:
             if place.project.name not in self._refused
             for listener in place.listeners
         ]
-        wanted = {(item.name, item.mode, item.target) for item in listeners}
+        wanted = {(item.name, item.mode, item.target, item.holds) for item in listeners}
         text = rendering.render(self._settings, listeners)
         written = rendering.write(self._settings.run / "haproxy.cfg", text)
         needs_reload = wanted != self._loaded and (self._loaded is not None or written)
@@ -166,7 +174,7 @@ class Front:
         while True:
             try:
                 self._runtime.command(*places.switch_commands(old, new))
-                if self._is_confirmed(new):
+                if places.is_confirmed(new, self._runtime.servers()):
                     return
             except errors.ProxyError:
                 if time.monotonic() > deadline:
@@ -177,17 +185,6 @@ class Front:
                     "The version that served before is still served",
                 )
             time.sleep(0.05)
-
-    def _is_confirmed(self, place: places.Place) -> bool:
-        states = {(s.backend, s.name): s for s in self._runtime.servers()}
-        for listener in place.listeners:
-            for slot in listener.slots:
-                state = states.get((listener.name, slot.name))
-                if state is None or state.is_ready != slot.is_live:
-                    return False
-                if slot.is_live and (state.address, state.port) != (slot.address, slot.port):
-                    return False
-        return True
 
     def _taken(self) -> dict[str, str]:
         """Projects with a port that a stranger holds, and what to say of it.
@@ -230,11 +227,9 @@ class Front:
 
     def _free_slot(self, place: places.Place) -> int:
         """A slot without sessions; the one after the live one where all have some."""
-        names = {listener.name for listener in place.listeners}
         busy = {place.slot}
         with contextlib.suppress(errors.ProxyError):
-            for (backend, server), row in self._runtime.statistics().items():
-                if backend in names and server.startswith("s") and int(row["scur"]):
-                    busy.add(int(server.removeprefix("s")))
+            count = places.sessions(place, self._runtime.statistics())
+            busy |= {slot for slot, open_now in count.items() if open_now}
         free = [index for index in range(rendering.SLOTS) if index not in busy]
         return free[0] if free else ((place.slot or 0) + 1) % rendering.SLOTS

@@ -1,9 +1,11 @@
 """Where a project's traffic goes, and the commands that move it."""
 
 import dataclasses
+import math
+from collections.abc import Iterable, Mapping
 
 from build_hook import project
-from build_hook.proxy import rendering
+from build_hook.proxy import rendering, runtime
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,11 +23,12 @@ class Place:
     project: project.Project
     slot: int | None = None
     address: str | None = None
+    holds: bool = False
 
     @property
     def listeners(self) -> list[rendering.Listener]:
         """Its published ports, with what each slot of them does."""
-        return rendering.listeners(self.project, self.slot, self.address)
+        return rendering.listeners(self.project, self.slot, self.address, holds=self.holds)
 
 
 def switch_commands(old: Place | None, new: Place) -> list[str]:
@@ -43,3 +46,52 @@ def switch_commands(old: Place | None, new: Place) -> list[str]:
             server = f"{listener.name}/{rendering.slot_name(old.slot)}"
             commands.append(f"set server {server} state drain")
     return commands
+
+
+def is_confirmed(place: Place, servers: Iterable[runtime.ServerState]) -> bool:
+    """Whether HAProxy does as the place says: the live slot ready at its address, no other."""
+    states = {(server.backend, server.name): server for server in servers}
+    for listener in place.listeners:
+        for slot in listener.slots:
+            state = states.get((listener.name, slot.name))
+            if state is None or state.is_ready != slot.is_live:
+                return False
+            if slot.is_live and (state.address, state.port) != (slot.address, slot.port):
+                return False
+    return True
+
+
+def sessions(
+    place: Place, counters: Mapping[tuple[str, str], Mapping[str, str]]
+) -> dict[int, int]:
+    """How many sessions each slot has open, by HAProxy's counters."""
+    return {
+        index: sum(
+            int(counters.get((listener.name, slot.name), {}).get("scur") or 0)
+            for listener in place.listeners
+            for slot in (listener.slots[index],)
+        )
+        for index in range(rendering.SLOTS)
+    }
+
+
+def retire_commands(place: Place) -> list[str]:
+    """HAProxy's commands that close all slots but the live one."""
+    servers = [
+        f"{i.name}/{slot.name}" for i in place.listeners for slot in i.slots if not slot.is_live
+    ]
+    return [
+        command
+        for server in servers
+        for command in (f"set server {server} state maint", f"shutdown sessions server {server}")
+    ]
+
+
+def hold_commands(place: Place, seconds: float) -> list[str]:
+    """The commands, of our own (hold.lua), that let new requests wait."""
+    return [f"build-hook hold {i.name} {math.ceil(seconds)}" for i in place.listeners]
+
+
+def go_commands(place: Place) -> list[str]:
+    """The commands that let them go on."""
+    return [f"build-hook go {i.name}" for i in place.listeners if i.holds]

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import grp
+import importlib.resources
 import os
 import pathlib
 
@@ -17,6 +18,7 @@ FILE_LIMIT = 20_000
 # An address that nothing listens on, for slots that have no container.
 NOWHERE = "127.0.0.1"
 _USER = "haproxy"
+_LUA = importlib.resources.files("build_hook") / "templates" / "hold.lua"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Listener:
     mode: str
     published: int
     target: int
+    holds: bool
     slots: tuple[Slot, ...]
 
 
@@ -46,8 +49,13 @@ def slot_name(index: int) -> str:
     return f"s{index}"
 
 
-def listeners(of: project.Project, live: int | None, address: str | None) -> list[Listener]:
-    """The listeners of a project whose live container is in slot ``live`` at ``address``."""
+def listeners(
+    of: project.Project, live: int | None, address: str | None, *, holds: bool = False
+) -> list[Listener]:
+    """The listeners of a project whose live container is in slot ``live`` at ``address``.
+
+    ``holds`` if requests can be told to wait; those of a project that is recreated always can.
+    """
     return [
         Listener(
             name=f"{of.name}-{port.published}",
@@ -55,6 +63,7 @@ def listeners(of: project.Project, live: int | None, address: str | None) -> lis
             mode=port.app_protocol,
             published=port.published,
             target=port.target,
+            holds=holds or of.strategy == "recreate",
             slots=tuple(
                 Slot(
                     name=slot_name(index),
@@ -80,6 +89,7 @@ def render(with_settings: settings.Settings, all_listeners: list[Listener]) -> s
         file_limit=FILE_LIMIT,
         user=user,
         group=user,
+        lua=_LUA if any(listener.holds for listener in all_listeners) else None,
     )
 
 
