@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import sqlite3
@@ -22,7 +23,7 @@ _START = """
 import pathlib, sys
 from build_hook import settings, web
 web.MOST_CONNECTIONS = int(sys.argv[3])
-web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
+web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]) or None)
 """
 SHOP = project.Project(
     name="shop",
@@ -35,7 +36,9 @@ SHOP = project.Project(
 class _Web:
     """Web in a process group of its own, on a listening socket that the test keeps."""
 
-    def __init__(self, state: pathlib.Path, most: int = 2048, **options: str) -> None:
+    def __init__(
+        self, state: pathlib.Path, most: int = 2048, *, inherit: bool = True, **options: str
+    ) -> None:
         self.state = state
         self.most = most
         self.environ = {**os.environ, **{f"BUILD_HOOK_{k}": v for k, v in options.items()}}
@@ -45,20 +48,33 @@ class _Web:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.socket.getsockname()[1]
         self.log = state / "web.log"
+        self.inherit = inherit
+        if not inherit:
+            self.socket.close()
+            self.environ |= {"BUILD_HOOK_PORT": str(self.port), "BUILD_HOOK_LISTEN": "127.0.0.1"}
         self.start()
 
     def start(self) -> None:
+        fd = self.socket.fileno() if self.inherit else 0
         with self.log.open("ab") as log:
-            fd = self.socket.fileno()
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START, str(self.state), str(fd), str(self.most)],
                 env=self.environ,
-                pass_fds=(fd,),
+                pass_fds=(fd,) if fd else (),
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
             )
-        assert self.request("GET", "/healthz").status == 200, self.log.read_text()
+        assert self.healthy(), self.log.read_text()
+
+    def healthy(self) -> bool:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                return self.request("GET", "/healthz").status == 200
+            except OSError:  # only without an inherited socket
+                time.sleep(0.05)
+        return False
 
     def kill(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -95,6 +111,11 @@ class _Web:
             return connection.execute(sql).fetchall()
         finally:
             connection.close()
+
+    def memory(self) -> int:
+        """PSS of all processes in kB."""
+        rollups = [pathlib.Path(f"/proc/{p}/smaps_rollup").read_text() for p in self.pids()]
+        return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]) for text in rollups)
 
     def pids(self) -> list[int]:
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -308,9 +329,35 @@ def test_log_has_neither_payload_nor_secret(web):
 
 def test_idle_memory_is_small(web):
     web.push("first")
-    total = 0
-    for pid in web.pids():
-        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        total += next(int(line.split()[1]) for line in rollup.splitlines() if "Pss:" in line)
 
-    assert total < 60 * 1024, f"{total} kB"
+    assert web.memory() < 60 * 1024
+
+
+def test_crowd_of_large_and_slow_senders_takes_little_memory_and_no_time(web):
+    web.push("first")
+    before = web.memory()
+    slow = [web.connect() for _ in range(500)]
+    for number, client in enumerate(slow):
+        client.sendall(b"POST /hooks/shop HTTP/1.1\r\nHost: x\r\n")
+        if number % 2:
+            client.sendall(b"Content-Length: 200000\r\n\r\n" + b"x" * 50_000)
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        large = [pool.submit(web.push, f"l-{n}", b"x" * 30_000_000) for n in range(10)]
+        good = []
+        for number in range(20):
+            started = time.monotonic()
+            assert web.push(f"good-{number}").status == 202
+            good.append(time.monotonic() - started)
+        grown = web.memory() - before
+        assert {future.result().status for future in large} == {413}
+    for client in slow:
+        client.close()
+
+    assert sorted(good)[10] < 0.1, good
+    assert grown < 50 * 1024
+
+
+def test_web_listens_by_itself_without_an_inherited_socket(start):
+    web = start(inherit=False)
+
+    assert web.push("direct").status == 202
