@@ -59,6 +59,15 @@ def test_every_error_is_explained():
     assert {name for name in names if f"`{name}`" not in source.texts()["docs/errors.md"]} == set()
 
 
+def test_every_decision_is_listed():
+    pages = {path.name for path in (source.ROOT / "docs" / "adr").glob("0*.md")}
+
+    listed = re.findall(r"\((0[^)]+)\)", source.texts()["docs/adr/README.md"])
+
+    assert set(listed) == pages
+    assert listed == sorted(listed)
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str):
     folder = (source.ROOT / name).parent
