@@ -1,6 +1,6 @@
 """How long a git host waits for the answer, at a steady rate of pushes.
 
-python -m benchmarks.web_latency [--json] [--rate 200] [--seconds 20] [--rounds 3]
+python -m benchmarks.web_latency [--json] [--rate 200] [--seconds 20] [--rounds 3] [--projects 10]
 
 Every push is signed, of 8 KB, with its own delivery id, and on disk before the answer. Times
 count from when a push was due, so a server that stalls is charged for all that it held up.
@@ -15,8 +15,6 @@ import sqlite3
 import uuid
 
 from benchmarks import signed_push, table, web_stage
-
-PROJECTS = 10
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,18 +58,18 @@ class Client:
         return await asyncio.open_connection("127.0.0.1", self._port)
 
 
-def requests(count: int) -> list[bytes]:
+def requests(count: int, projects: int) -> list[bytes]:
     """Requests for all projects in turn, made before the clock runs."""
     return [
         _request(web_stage.name(number))
-        for number in itertools.islice(itertools.cycle(range(PROJECTS)), count)
+        for number in itertools.islice(itertools.cycle(range(projects)), count)
     ]
 
 
-async def run(port: int, rate: int, seconds: float) -> tuple[list[float], int]:
+async def run(port: int, rate: int, seconds: float, projects: int) -> tuple[list[float], int]:
     """One round: the times in order, and how many were not accepted."""
     client = Client(port)
-    prepared = requests(int(rate * seconds))
+    prepared = requests(int(rate * seconds), projects)
     start = asyncio.get_running_loop().time() + 0.2
     results = await asyncio.gather(
         *(client.send(each, start + number / rate) for number, each in enumerate(prepared))
@@ -80,12 +78,12 @@ async def run(port: int, rate: int, seconds: float) -> tuple[list[float], int]:
     return sorted(took * 1000 for took, _ in results), sum(not good for _, good in results)
 
 
-def measure(rate: int, seconds: float) -> Round:
+def measure(rate: int, seconds: float, projects: int) -> Round:
     """One round on a fresh server."""
-    with web_stage.server(web_stage.OURS, PROJECTS) as (port, state):
-        asyncio.run(run(port, rate, 1))
+    with web_stage.server(web_stage.OURS, projects) as (port, state):
+        asyncio.run(run(port, rate, 1, projects))
         before = _stored(state)
-        times, failed = asyncio.run(run(port, rate, seconds))
+        times, failed = asyncio.run(run(port, rate, seconds, projects))
         stored = _stored(state) - before
     return Round(
         pushes=len(times),
@@ -104,8 +102,11 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--projects", type=int, default=10)
     options = parser.parse_args()
-    rounds = [measure(options.rate, options.seconds) for _ in range(options.rounds)]
+    rounds = [
+        measure(options.rate, options.seconds, options.projects) for _ in range(options.rounds)
+    ]
     if options.json:
         table.show_json({"rate": options.rate, "rounds": [dataclasses.asdict(r) for r in rounds]})
         return

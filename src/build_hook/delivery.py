@@ -62,7 +62,7 @@ def requests(matches: Iterable[judge.Match]) -> Iterator[builds.Request]:
                 match.change.ref,
                 builds.Cause.PUSH,
                 commit=match.change.after,
-                message=(match.change.head_message or "")[:LONGEST_MESSAGE] or None,
+                message=_storable(match.change.head_message),
             )
 
 
@@ -74,3 +74,10 @@ def why_ignored(verdict: judge.Judgement, receipt: inbox.Receipt) -> str | None:
         return None
     reasons = dict.fromkeys(f"{match.project.name}: {match.reason}" for match in verdict.matches)
     return "; ".join(reasons) or verdict.note or "no project follows this"
+
+
+def _storable(message: str | None) -> str | None:
+    """The beginning of a message; JSON may hold half a character, which is no text."""
+    if message is None:
+        return None
+    return message[:LONGEST_MESSAGE].encode(errors="replace").decode()

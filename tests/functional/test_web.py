@@ -52,7 +52,6 @@ class _Web:
         if not inherit:
             self.socket.close()
             self.environ |= {"BUILD_HOOK_PORT": str(self.port), "BUILD_HOOK_LISTEN": "127.0.0.1"}
-        self.start()
 
     def start(self) -> None:
         fd = self.socket.fileno() if self.inherit else 0
@@ -138,8 +137,10 @@ def start(tmp_path):
     started = []
 
     def start(**options):
-        started.append(_Web(tmp_path, **options))
-        return started[-1]
+        web = _Web(tmp_path, **options)
+        started.append(web)
+        web.start()
+        return web
 
     yield start
     for web in started:
@@ -153,7 +154,7 @@ def web(start):
 
 def test_answered_push_survives_the_kill_of_everything(web):
     accepted = []
-    for number in range(10):
+    for number in range(5):
         answer = web.push(f"d-{number}")
         web.kill()
         assert answer.status == 202

@@ -1,88 +1,21 @@
-import asyncio
 import json
 
-import falcon.testing
 import pytest
 
 from benchmarks import signed_push
-from build_hook import (
-    api_token,
-    app,
-    buildlog,
-    catalogue,
-    inbox,
-    project,
-    registry,
-    secret_files,
-    settings,
-    wake,
-)
-from build_hook.store import builds, database
-
-SHOP = project.Project(
-    name="shop",
-    repository="https://github.example/octocat/shop.git",
-    ref="main",
-    secrets=("shop",),
-)
-
-
-class _World:
-    """An application over a real state folder."""
-
-    def __init__(self, state, **options):
-        self.options = settings.load(state, {f"BUILD_HOOK_{k}": v for k, v in options.items()})
-        (self.options.secrets / "shop").write_bytes(signed_push.SECRET + b"\n")
-        self.register(SHOP)
-        self.files = secret_files.SecretFiles(self.options.secrets)
-        api_token.ensure(self.options.secrets)
-
-    def register(self, *projects):
-        registry.save(self.options.registry, registry.Registry(projects=projects))
-
-    def call(self, *calls):
-        """Send requests one after the other through one running application."""
-
-        async def all_calls():
-            application = app.get_app(self.options)
-            async with falcon.testing.TestClient(application) as client:
-                return [await client.simulate_request(**call) for call in calls]
-
-        results = asyncio.run(all_calls())
-        return results[0] if len(results) == 1 else results
-
-    def get(self, path, **headers):
-        return self.call(_get(path, **headers))
-
-    def bearer(self):
-        return f"Bearer {self.files.read(api_token.NAME).decode()}"
-
-    def rows(self, sql):
-        connection = database.connect(self.options.database)
-        try:
-            return [tuple(row) for row in connection.execute(sql)]
-        finally:
-            connection.close()
-
-
-def _get(path, **headers):
-    return {"method": "GET", "path": path, "headers": headers}
-
-
-def _push(path="/hooks/shop", delivery="d-1", body=None, secret=signed_push.SECRET, **more):
-    body = signed_push.body() if body is None else body
-    headers = {**signed_push.headers(body, delivery, secret=secret), **more}
-    return {"method": "POST", "path": path, "body": body, "headers": headers}
+from build_hook import catalogue, inbox, registry, wake
+from build_hook.store import database
+from tests import world as worlds
 
 
 @pytest.fixture
 def world(tmp_path):
-    return _World(tmp_path / "state")
+    return worlds.World(tmp_path / "state")
 
 
 @pytest.mark.parametrize("path", ["/", "/hooks/shop"])
 def test_push_is_answered_with_its_build(world, path):
-    result = world.call(_push(path))
+    result = world.call(worlds.push(path))
 
     assert result.status_code == 202
     assert result.json == {
@@ -111,7 +44,7 @@ def test_push_is_answered_with_its_build(world, path):
 
 
 def test_delivery_is_stored_raw_with_its_verdict(world):
-    call = _push(**{"Authorization": "Basic c2VjcmV0", "X-Gitlab-Token": "secret"})
+    call = worlds.push(**{"Authorization": "Basic c2VjcmV0", "X-Gitlab-Token": "secret"})
     world.call(call)
 
     ((provider, delivery_id, event, body, headers, verdict),) = world.rows(
@@ -129,15 +62,15 @@ def test_delivery_is_stored_raw_with_its_verdict(world):
 
 
 def test_links_use_the_configured_address(tmp_path):
-    world = _World(tmp_path / "state", PUBLIC_URL="https://hooks.example/ci/")
+    world = worlds.World(tmp_path / "state", PUBLIC_URL="https://hooks.example/ci/")
 
-    result = world.call(_push())
+    result = world.call(worlds.push())
 
     assert result.json["builds"][0]["url"] == "https://hooks.example/ci/api/v1/builds/1"
 
 
 def test_delivery_that_came_before_starts_nothing(world):
-    first, second = world.call(_push(), _push())
+    first, second = world.call(worlds.push(), worlds.push())
 
     assert second.status_code == 200
     assert "already received" in second.json["ignored"]
@@ -147,7 +80,7 @@ def test_delivery_that_came_before_starts_nothing(world):
 
 def test_push_to_another_branch_is_ignored_and_says_why(world):
     body = signed_push.body(ref="refs/heads/topic")
-    result = world.call(_push(body=body))
+    result = world.call(worlds.push(body=body))
 
     assert result.status_code == 200
     assert "refs/heads/topic" in result.json["ignored"]
@@ -157,7 +90,7 @@ def test_push_to_another_branch_is_ignored_and_says_why(world):
 
 @pytest.mark.parametrize("path", ["/", "/hooks/shop"])
 def test_wrong_signature_is_refused_and_not_stored(world, path):
-    result = world.call(_push(path, secret=b"guess"))
+    result = world.call(worlds.push(path, secret=b"guess"))
 
     assert result.status_code == 401
     assert result.json["success"] is False
@@ -166,21 +99,21 @@ def test_wrong_signature_is_refused_and_not_stored(world, path):
 
 
 def test_missing_signature_is_refused(world):
-    call = _push()
+    call = worlds.push()
     del call["headers"]["X-Hub-Signature-256"]
 
     assert world.call(call).status_code == 401
 
 
 def test_signature_header_that_came_twice_is_refused(world):
-    call = _push()
+    call = worlds.push()
     call["headers"] = [*call["headers"].items(), ("X-Hub-Signature-256", "sha256=00")]
 
     assert world.call(call).status_code == 401
 
 
 def test_refused_delivery_does_not_use_up_its_id(world):
-    refused, accepted = world.call(_push(secret=b"guess"), _push())
+    refused, accepted = world.call(worlds.push(secret=b"guess"), worlds.push())
 
     assert (refused.status_code, accepted.status_code) == (401, 202)
 
@@ -197,7 +130,7 @@ def test_unproven_ping_is_answered_but_not_stored(world):
 
 
 def test_unknown_project_is_404(world):
-    result = world.call(_push("/hooks/nobody"))
+    result = world.call(worlds.push("/hooks/nobody"))
 
     assert result.status_code == 404
     assert result.json["success"] is False
@@ -208,7 +141,7 @@ def test_unknown_project_is_404(world):
     [(b"", "application/json"), (b"{", "application/json"), (b"\xff\x00", "text/plain")],
 )
 def test_body_that_is_not_understood_is_a_client_error(world, body, content_type):
-    result = world.call(_push(body=body, **{"Content-Type": content_type}))
+    result = world.call(worlds.push(body=body, **{"Content-Type": content_type}))
 
     assert result.status_code in (400, 415, 422)
     assert result.json["success"] is False
@@ -217,13 +150,13 @@ def test_body_that_is_not_understood_is_a_client_error(world, body, content_type
 def test_large_body_is_read_in_turn(world):
     body = signed_push.body(size=1_000_000)
 
-    assert world.call(_push(body=body)).status_code == 202
+    assert world.call(worlds.push(body=body)).status_code == 202
     assert world.rows("SELECT length(body) FROM deliveries") == [(len(body),)]
 
 
 def test_body_over_the_setting_is_413(tmp_path):
-    world = _World(tmp_path / "state", MAX_BODY_MB="0.00390625")
-    result = world.call(_push())
+    world = worlds.World(tmp_path / "state", MAX_BODY_MB="0.00390625")
+    result = world.call(worlds.push())
 
     assert result.status_code == 413
     assert "0.00390625 MiB" in result.json["error"]
@@ -253,7 +186,7 @@ def test_full_disk_is_503_with_retry_after(world, monkeypatch):
         raise inbox.UnavailableError("database or disk is full", "Send it again later")
 
     monkeypatch.setattr(inbox.Inbox, "put", refuse)
-    result = world.call(_push())
+    result = world.call(worlds.push())
 
     assert result.status_code == 503
     assert result.headers["retry-after"] == "5"
@@ -265,7 +198,7 @@ def test_fault_is_500_without_its_words_and_logged(world, monkeypatch, capsys):
         raise RuntimeError("the secret is\nhunter2")
 
     monkeypatch.setattr("build_hook.judge.judge", fault)
-    result = world.call(_push())
+    result = world.call(worlds.push())
 
     assert result.status_code == 500
     assert "hunter2" not in result.text
@@ -277,17 +210,17 @@ def test_worker_is_woken_for_a_build_and_at_the_start(world):
     try:
         world.get("/healthz")
         assert listener.wait(0.1) == {wake.Nudge.RECONCILE}
-        world.call(_push())
+        world.call(worlds.push())
         assert wake.Nudge.QUEUE in listener.wait(0.1)
     finally:
         listener.close()
 
 
 def test_listing_is_hooked_s_shape_without_paths_and_passwords(world):
-    token = SHOP.model_copy(
+    token = worlds.SHOP.model_copy(
         update={"name": "blog", "repository": "https://me:t0ken@github.example/a/blog"}
     )
-    world.register(SHOP, token)
+    world.register(worlds.SHOP, token)
     result = world.get("/")
 
     assert result.status_code == 200
@@ -298,7 +231,9 @@ def test_listing_is_hooked_s_shape_without_paths_and_passwords(world):
 
 
 def test_browser_gets_a_page_in_which_nothing_runs(world):
-    hostile = SHOP.model_copy(update={"repository": "https://h.example/<script>alert(1)</script>"})
+    hostile = worlds.SHOP.model_copy(
+        update={"repository": "https://h.example/<script>alert(1)</script>"}
+    )
     world.register(hostile)
     result = world.get("/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
 
@@ -313,7 +248,7 @@ def test_registry_is_picked_up_without_a_restart_but_not_looked_at_each_time(wor
         registry.Reader(world.options.registry), interval=0.5, clock=lambda: now[0]
     )
     assert [p.name for p in projects.registry.projects] == ["shop"]
-    world.register(SHOP, SHOP.model_copy(update={"name": "other"}))
+    world.register(worlds.SHOP, worlds.SHOP.model_copy(update={"name": "other"}))
 
     now[0] = 0.4
     assert [p.name for p in projects.registry.projects] == ["shop"]
@@ -363,51 +298,3 @@ def test_health_tells_a_locked_database(world, monkeypatch):
 
     assert result.status_code == 503
     assert "locked" in result.json["database"]
-
-
-@pytest.mark.parametrize("path", ["/api/v1/builds/1", "/api/v1/builds/1/log"])
-def test_builds_need_the_token(world, path):
-    world.call(_push())
-
-    for headers in ({}, {"Authorization": "Bearer wrong"}):
-        result = world.get(path, **headers)
-        assert result.status_code == 401
-        assert result.json["success"] is False
-
-
-def test_build_is_shown_without_its_environment(world):
-    world.call(_push())
-    history = builds.Builds(world.options.database)
-    history.note(1, settings='{"environment": {"PASSWORD": "hunter2"}}')
-    history.close()
-    result = world.get("/api/v1/builds/1", Authorization=world.bearer())
-
-    assert result.status_code == 200
-    assert result.json["project"] == "shop"
-    assert result.json["commit"] == signed_push.COMMIT
-    assert result.json["phases"][0]["phase"] == "queued"
-    assert result.json["log"].endswith("/api/v1/builds/1/log")
-    assert "hunter2" not in result.text
-
-
-def test_log_is_text(world):
-    world.call(_push())
-    buildlog.path(world.options.logs, 1).write_text("<b>one</b>\n" * 20_000)
-    result = world.get("/api/v1/builds/1/log", Authorization=world.bearer())
-
-    assert result.headers["content-type"] == "text/plain; charset=utf-8"
-    assert result.text == "<b>one</b>\n" * 20_000
-
-
-def test_log_that_has_not_begun_is_empty(world):
-    world.call(_push())
-    result = world.get("/api/v1/builds/1/log", Authorization=world.bearer())
-
-    assert (result.status_code, result.text) == (200, "")
-
-
-@pytest.mark.parametrize("number", ["2", "0", "x", "99999999999999999999999", "../1"])
-def test_build_that_is_not_there_is_404(world, number):
-    result = world.get(f"/api/v1/builds/{number}", Authorization=world.bearer())
-
-    assert result.status_code == 404
