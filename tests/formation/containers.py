@@ -1,0 +1,179 @@
+"""Machines as containers: systemd as PID 1, a Docker engine of their own, the base's Python.
+
+The image is made from the distribution's packages, with those that the charms install already
+there: a machine's own network is not needed then. No system call filter and all capabilities but
+SYS_RESOURCE: the engine inside needs to make containers itself.
+"""
+
+import contextlib
+import dataclasses
+import io
+import pathlib
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+
+from tests.formation import machines
+from tools import pack
+
+DOCKER = "/usr/bin/docker"
+IMAGE = "build-hook-formation/machine:1"
+BASE = "build-hook-formation/base:1"
+SUITE = "bookworm"
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "git", "ca-certificates", "procps",
+    "netbase", "apparmor", "docker.io", "haproxy", "libsqlite3-0", "libffi8", "libssl3",
+    "libbz2-1.0", "liblzma5", "zlib1g", "libncursesw6", "libreadline8",
+)  # fmt: skip
+AGENT = "/var/lib/juju/agent"
+_DOCKERFILE = f"""
+FROM {BASE}
+STOPSIGNAL SIGRTMIN+3
+COPY python /usr/local
+COPY --chmod=755 start /sbin/start
+RUN ldconfig && ln -s python3.12 /usr/local/bin/python3 \\
+ && useradd --create-home --shell /bin/bash ubuntu \\
+ && systemctl mask systemd-udevd.service systemd-udevd-kernel.socket \\
+    systemd-udevd-control.socket sys-kernel-config.mount sys-kernel-debug.mount \\
+    sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount systemd-modules-load.service \\
+    systemd-logind.service getty.target console-getty.service \\
+ && systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \\
+    e2scrub_all.timer fstrim.timer haproxy.service && : >/etc/machine-id
+VOLUME ["/var/lib/docker", "/var/lib/containerd"]
+CMD ["/sbin/start"]
+"""
+# The engine's runtime writes control groups, which the container has been given read-only.
+_START = """#!/bin/sh
+for folder in /sys /sys/fs/cgroup /sys/fs/cgroup/*; do
+    if mountpoint -q "$folder"; then mount -o remount,bind,rw "$folder"; fi
+done
+exec /lib/systemd/systemd
+"""
+_RIGHTS = (
+    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined",
+    "--cgroupns=private", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec",
+)  # fmt: skip
+
+
+def docker(*arguments: str, stdin: bytes | None = None) -> str:
+    """Ask the engine that carries the machines; it must succeed."""
+    done = subprocess.run(
+        [DOCKER, *arguments], input=stdin, check=False, capture_output=True, timeout=600
+    )
+    if done.returncode:
+        raise RuntimeError(f"docker {arguments[0]}: {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode()
+
+
+def ensure_image(folder: pathlib.Path) -> None:
+    """Make the image of a machine, unless it is there."""
+    if docker("images", "-q", IMAGE):
+        return
+    context = folder / "image"
+    context.mkdir(parents=True, exist_ok=True)
+    if not docker("images", "-q", BASE):
+        archive = folder / "machine.tar"
+        subprocess.run(
+            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, archive],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        docker("import", str(archive), BASE)
+        archive.unlink()
+    copy_python(context / "python")
+    (context / "start").write_text(_START)
+    (context / "Dockerfile").write_text(_DOCKERFILE)
+    subprocess.run(
+        [DOCKER, "build", "-q", "-t", IMAGE, str(context)],
+        check=True, capture_output=True, env={"DOCKER_BUILDKIT": "1", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+
+def copy_python(target: pathlib.Path) -> None:
+    """Copy the interpreter that the charms are packed for, without what no charm needs."""
+    prefix = (pack.interpreter() / pack.INTERPRETER).resolve().parent.parent
+    if prefix == pathlib.Path("/usr"):
+        raise RuntimeError("the formation needs a Python 3.12 with a prefix of its own")
+    unneeded = shutil.ignore_patterns("test", "__pycache__", "site-packages", "tkinter", "idlelib")
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(prefix / "lib/python3.12", target / "lib/python3.12", ignore=unneeded)
+    for library in prefix.glob("lib/libpython3.12.so*"):
+        shutil.copy2(library, target / "lib", follow_symlinks=False)
+    (target / "bin").mkdir()
+    shutil.copy2(prefix / "bin/python3.12", target / "bin")
+
+
+@dataclasses.dataclass
+class Container:
+    """A machine of the model in a container."""
+
+    id: str
+    name: str
+    address: str
+
+    def put(self, unit: str, folder: pathlib.Path) -> None:
+        """Bring a charm as Juju does: what is of the new one replaces what is there."""
+        charm = self._charm(unit)
+        self.run("mkdir", "-p", charm)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add(folder, arcname=".")
+        docker("cp", "-", f"{self.name}:{charm}", stdin=packed.getvalue())
+
+    def environment(self, _: str) -> dict[str, str]:
+        """Paths inside."""
+        return {
+            "PATH": f"{AGENT}/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "JUJU_CHARM_DIR": self._charm(_),
+            "JUJU_AGENT_SOCKET_ADDRESS": f"{AGENT}/agent.sock",
+        }
+
+    def dispatch(self, unit: str, environment: dict[str, str]) -> machines.Ran:
+        """Run the charm inside, as root as Juju does."""
+        charm = self._charm(unit)
+        flags = [f"--env={key}={value}" for key, value in environment.items()]
+        done = subprocess.run(
+            [DOCKER, "exec", *flags, f"--workdir={charm}", self.name, f"{charm}/dispatch"],
+            check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=machines.TIMEOUT,
+        )  # fmt: skip
+        return machines.Ran(done.returncode, done.stdout)
+
+    def forget(self, unit: str) -> None:
+        """Remove the charm's folder."""
+        self.run("rm", "-rf", self._charm(unit))
+
+    def run(self, *argv: str) -> str:
+        """Run a command inside; what it prints."""
+        return docker("exec", self.name, *argv)
+
+    def _charm(self, unit: str) -> str:
+        return f"/var/lib/juju/agents/{machines.tag(unit)}/charm"
+
+
+def start(number: str, name: str, network: str, agent: pathlib.Path) -> Container:
+    """Start a machine and wait until systemd has brought it up."""
+    docker(
+        "run", "--detach", f"--name={name}", f"--hostname={name}", f"--network={network}",
+        f"--volume={agent}:{AGENT}", *_RIGHTS, IMAGE,
+    )  # fmt: skip
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    machine = Container(number, name, docker("inspect", f"--format={form}", name).strip())
+    for _ in range(120):
+        waiting = [DOCKER, "exec", name, "systemctl", "is-system-running", "--wait"]
+        state = subprocess.run(waiting, check=False, capture_output=True, text=True).stdout
+        if state.strip() in ("running", "degraded"):
+            return machine
+    raise RuntimeError(f"{name} does not come up: {state}")
+
+
+@contextlib.contextmanager
+def network(name: str) -> Iterator[str]:
+    """A network for machines; the address under which they find this one."""
+    docker("network", "create", name)
+    try:
+        form = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"
+        yield docker("network", "inspect", f"--format={form}", name).strip()
+    finally:
+        docker("network", "rm", name)

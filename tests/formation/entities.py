@@ -1,0 +1,112 @@
+"""What a model consists of: applications, units, relations, secrets, events."""
+
+import collections
+import dataclasses
+from typing import Any
+
+from tests.formation import charmfile, machines
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Something that a unit has to be told, by running its charm."""
+
+    name: str
+    relation: int | None = None
+    unit: str = ""
+    departing: str = ""
+    secret: str | None = None
+    action: "Task | None" = None
+
+
+@dataclasses.dataclass(eq=False)
+class Task:
+    """A run of an action."""
+
+    id: str
+    name: str
+    parameters: dict[str, Any]
+    results: dict[str, Any] = dataclasses.field(default_factory=dict)
+    log: list[str] = dataclasses.field(default_factory=list)
+    failure: str | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class Application:
+    """A charm under a name, with its config and units."""
+
+    name: str
+    charm: charmfile.Charm
+    config: dict[str, Any]
+    units: dict[str, "Unit"] = dataclasses.field(default_factory=dict)
+    status: tuple[str, str] = ("unknown", "")
+    version: str = ""
+    numbers: int = 0
+
+    @property
+    def leader(self) -> str | None:
+        """The unit that leads: the oldest."""
+        return min(self.units, key=lambda name: int(name.split("/")[1]), default=None)
+
+
+@dataclasses.dataclass(eq=False)
+class Unit:
+    """One instance of an application on a machine."""
+
+    name: str
+    app: Application
+    machine: machines.Machine
+    principal: "Unit | None" = None
+    queue: collections.deque[Event] = dataclasses.field(default_factory=collections.deque)
+    status: tuple[str, str] = ("waiting", "installing agent")
+    ports: set[str] = dataclasses.field(default_factory=set)
+    kept: dict[str, str] = dataclasses.field(default_factory=dict)
+    error: str | None = None
+    is_leaving: bool = False
+
+    @property
+    def group(self) -> str:
+        """The principal that container-scoped relations are about."""
+        return (self.principal or self).name
+
+
+@dataclasses.dataclass(eq=False)
+class Relation:
+    """Two ends, or one with itself for peers, and their databags by owner."""
+
+    id: int
+    ends: tuple[tuple[str, str], ...]
+    is_container: bool
+    bags: dict[str, dict[str, str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(dict)
+    )
+    # unit → the remote units that it has been told of
+    seen: dict[str, set[str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(set)
+    )
+
+    def endpoint(self, app: str) -> str:
+        """The endpoint of an application."""
+        return next(endpoint for name, endpoint in self.ends if name == app)
+
+    def other(self, app: str) -> str:
+        """The application at the other end; for peers the same."""
+        return next((name for name, _ in self.ends if name != app), app)
+
+    def has(self, app: str) -> bool:
+        """Whether the application is at one of the ends."""
+        return any(name == app for name, _ in self.ends)
+
+
+@dataclasses.dataclass(eq=False)
+class Secret:
+    """An app-owned secret."""
+
+    id: str
+    owner: str
+    revisions: list[dict[str, str]]
+    label: str | None = None
+    description: str = ""
+    grants: set[tuple[int, str]] = dataclasses.field(default_factory=set)
+    # unit → the revision that it goes on reading until it refreshes
+    tracked: dict[str, int] = dataclasses.field(default_factory=dict)

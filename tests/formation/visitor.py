@@ -1,0 +1,96 @@
+"""What a formation's users and git hosts do: ask, read, deliver, and go on asking."""
+
+import hashlib
+import hmac
+import http.client
+import socket
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable
+
+Question = Callable[[], str]
+TIMEOUT = 10
+
+
+def get(url: str) -> str:
+    """The body of a page.
+
+    Raises:
+        OSError: if it cannot be had.
+
+    """
+    status, body = _request("GET", url)
+    if status != 200:
+        raise OSError(f"{url} answered {status}")
+    return body
+
+
+def read(address: str, port: int) -> str:
+    """What a TCP service says on its own."""
+    with socket.create_connection((address, port), TIMEOUT) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+
+
+def deliver(url: str, body: bytes, secret: str) -> int:
+    """Deliver a push as GitHub does; the status of the answer."""
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": str(uuid.uuid4()),
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+    return _request("POST", url, body, headers)[0]
+
+
+class Load:
+    """Asks a page again and again until it is left, a new connection each time."""
+
+    def __init__(self, url: str, pause: float = 0.02) -> None:
+        self.requests = 0
+        self.failures: list[str] = []
+        self._url, self._pause = url, pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def failed(self) -> int:
+        """How many requests had no good answer."""
+        return len(self.failures)
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.requests += 1
+            try:
+                get(self._url)
+            except OSError as error:
+                self.failures.append(f"{time.strftime('%X')} {error}")
+            time.sleep(self._pause)
+
+
+def _request(
+    method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, str]:
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(
+        parts.hostname or "", parts.port or 80, timeout=TIMEOUT
+    )
+    try:
+        connection.request(method, parts.path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except http.client.HTTPException as error:
+        raise OSError(f"{url}: {error!r}") from error
+    finally:
+        connection.close()
