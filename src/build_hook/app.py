@@ -9,14 +9,14 @@ import falcon
 import falcon.asgi
 
 from build_hook import (
+    addresses,
     answers,
-    api_token,
     body,
-    builds_api,
     catalogue,
     health,
     hooks,
     inbox,
+    limiter,
     links,
     listing,
     registry,
@@ -25,7 +25,7 @@ from build_hook import (
     wake,
     web_log,
 )
-from build_hook.store import builds
+from build_hook.api import parts, resources
 
 
 def create_app(
@@ -33,25 +33,25 @@ def create_app(
     projects: catalogue.Catalogue,
     store: inbox.Inbox,
     secrets: secret_files.SecretFiles,
-) -> body.Intake:
+) -> addresses.Behind:
     """Compose the application from its collaborators."""
-    app = falcon.asgi.App(middleware=[_Life(options, store)])
     link = links.Links(options.public_url)
-    doors = _Doors(listing.Listing(projects), hooks.Hooks(projects, secrets.read, store, link))
-    access = builds_api.Access(
-        functools.partial(api_token.admits, secrets),
-        functools.cache(functools.partial(builds.Builds, options.database)),
+    failures = limiter.Limiter()
+    api = resources.Api(parts.Parts(options, projects, link), failures)
+    app = falcon.asgi.App(middleware=[_Life(options, store, api)])
+    doors = _Doors(
+        listing.Listing(projects), hooks.Hooks(projects, secrets.read, store, link, failures)
     )
     app.add_route("/", doors)
     app.add_route("/hooks/{project}", doors.hooks)
     app.add_route("/healthz", health.Health(projects, store))
-    app.add_route(_BUILD, builds_api.Builds(access, link))
-    app.add_route(f"{_BUILD}/log", builds_api.Logs(access, options.logs))
+    api.add_to(app)
     _tell_errors(app)
-    return body.Intake(app, limit=int(options.max_body_mb * 2**20), folder=options.run)
+    intake = body.Intake(app, limit=int(options.max_body_mb * 2**20), folder=options.run)
+    return addresses.Behind(intake, options.trusted_proxies)
 
 
-def get_app(options: settings.Settings) -> body.Intake:
+def get_app(options: settings.Settings) -> addresses.Behind:
     """Compose the application of one state folder; its thread starts with the server."""
     return create_app(
         options,
@@ -73,9 +73,10 @@ class _Doors:
 class _Life:
     """Starts and ends what lives as long as the process that serves."""
 
-    def __init__(self, options: settings.Settings, store: inbox.Inbox) -> None:
+    def __init__(self, options: settings.Settings, store: inbox.Inbox, api: resources.Api) -> None:
         self._options = options
         self._store = store
+        self._api = api
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Begin to write; pushes may have been refused while nobody listened."""
@@ -85,6 +86,7 @@ class _Life:
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Write what waits."""
+        self._api.close()
         await self._store.close()
         web_log.write("stop")
 
@@ -121,7 +123,8 @@ async def _tell_http_error(
     params: dict[str, Any],
 ) -> None:
     response.set_headers(error.headers or {})
-    _tell(response, error.status_code, error.title or "", error.description or _HINT)
+    hint = _API_HINT if request.path.startswith("/api/") else _HINT
+    _tell(response, error.status_code, error.title or "", error.description or hint)
 
 
 async def _tell_fault(
@@ -145,5 +148,5 @@ def _tell(response: falcon.asgi.Response, status: int, message: str, hint: str) 
     response.data = answers.error(message, hint)
 
 
-_BUILD = f"/api/v1/builds/{{number:int(min=1, max={2**63 - 1})}}"
+_API_HINT = "GET /api/v1/openapi.json lists the calls"
 _HINT = "POST deliveries to /hooks/PROJECT; GET / lists the projects"

@@ -15,9 +15,9 @@ from build_hook import (
     delivery,
     inbox,
     judge,
+    limiter,
     links,
     listing,
-    matching,
     web_log,
 )
 from build_hook.store import builds, deliveries
@@ -44,11 +44,13 @@ class Hooks:
         secret: Callable[[str], bytes | None],
         store: Store,
         link: links.Links,
+        failures: limiter.Limiter,
     ) -> None:
         self._projects = projects
         self._secret = secret
         self._store = store
         self._link = link
+        self._failures = failures
         # Large bodies are loaded and parsed one at a time: this bounds the memory.
         self._large = asyncio.Semaphore(1)
 
@@ -70,7 +72,15 @@ class Hooks:
         """Take a delivery."""
         whole: body.Body = request.scope[body.SCOPE_KEY]
         given = headers(request)
-        read = functools.partial(self._judge, given, self._projects.index, project or None)
+        read = functools.partial(
+            judge.judge,
+            given,
+            index=self._projects.index,
+            secret_values=self._secret,
+            only=project or None,
+            remote=request.remote_addr,
+            now=time.time(),
+        )
         if whole.is_large:
             async with self._large:
                 raw = await asyncio.to_thread(whole.load)
@@ -82,11 +92,6 @@ class Hooks:
             receipt = await self._accept(request, given, raw, verdict)
         self._answer(request, response, verdict, receipt)
 
-    def _judge(
-        self, given: dict[str, str], index: matching.Index, only: str | None, raw: bytes
-    ) -> judge.Judgement:
-        return judge.judge(given, raw, index, self._secret, only=only, now=time.time())
-
     async def _accept(
         self,
         request: falcon.asgi.Request,
@@ -95,8 +100,7 @@ class Hooks:
         verdict: judge.Judgement,
     ) -> inbox.Receipt:
         if verdict.refusal is not None:
-            refusal = verdict.refusal
-            raise answers.RefusedError(refusal.status, refusal.message, refusal.hint)
+            raise self._refused(verdict.refusal, request.remote_addr)
         if not delivery.is_kept(verdict):
             return inbox.Receipt(None)
         try:
@@ -114,6 +118,19 @@ class Hooks:
             ) from error
         except inbox.BadDeliveryError as error:
             raise answers.RefusedError(422, error.message, error.hint) from error
+
+    def _refused(self, refusal: judge.Refusal, remote: str) -> answers.RefusedError:
+        # Only a delivery that proved nothing counts, and it is judged all the same: many git
+        # hosts share an address, and nobody may shut out the others by sending wrong ones.
+        wait = self._failures.fail(remote) if refusal.status == 401 else None
+        if wait is None:
+            return answers.RefusedError(refusal.status, refusal.message, refusal.hint)
+        return answers.RefusedError(
+            429,
+            f"Too many deliveries without proof from this address. {refusal.message}",
+            refusal.hint,
+            retry_after=wait,
+        )
 
     def _answer(
         self,

@@ -7,13 +7,13 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from build_hook import decision, errors, forges, matching, project, push, signatures
+from build_hook import addresses, decision, errors, forges, matching, project, push, signatures
 
 Match = decision.Match
 # who sends what no documentation describes
 _ANYBODY = ("generic", "standard-webhooks")
 SecretValues = Callable[[str], bytes | None]
-Status = Literal[400, 401, 404, 415, 422]
+Status = Literal[400, 401, 403, 404, 415, 422]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,17 +54,18 @@ def judge(
     secret_values: SecretValues,
     *,
     only: str | None = None,
+    remote: str | None = None,
     now: float,
 ) -> Judgement:
-    """Judge a delivery; ``only`` names the project it was addressed to.
+    """Judge a delivery; ``only`` names the project it was addressed to, ``remote`` its sender.
 
     Header names are lower-case. A delivery to one project is verified before its body is
     parsed; one to all is parsed first, since its body says whose secrets to verify with.
     """
     try:
         if only is not None:
-            return _addressed(headers, body, index, secret_values, only, now)
-        return _open(headers, body, index, secret_values, now)
+            return _addressed(headers, body, index, secret_values, only, remote, now)
+        return _open(headers, body, index, secret_values, remote, now)
     except (forges.UnreadableError, _RefusedError) as error:
         return Judgement(refusal=Refusal(error.status, error.message, error.hint))
 
@@ -111,6 +112,7 @@ def _addressed(
     index: matching.Index,
     secret_values: SecretValues,
     only: str,
+    remote: str | None,
     now: float,
 ) -> Judgement:
     entry = index.find(only)
@@ -118,6 +120,8 @@ def _addressed(
         raise _RefusedError(
             404, "No project has this name", "See build-hook projects, or register it first"
         )
+    if not _may_send(entry, remote):
+        raise _elsewhere(entry, remote)
     forge = _forge(entry, headers)
     proof = prove(entry, headers, body, secret_values, now)
     if not _accepts(entry, proof) and not forge.never_signs(headers):
@@ -135,12 +139,16 @@ def _open(
     body: bytes,
     index: matching.Index,
     secret_values: SecretValues,
+    remote: str | None,
     now: float,
 ) -> Judgement:
     event = forges.detect(headers).read(headers, forges.decode(headers, body))
-    candidates = index.candidates(event)
-    if not candidates or event.kind is push.Kind.IMAGE_PUSH:
+    known = index.candidates(event)
+    if not known or event.kind is push.Kind.IMAGE_PUSH:
         return _nobody(event)
+    candidates = [entry for entry in known if _may_send(entry, remote)]
+    if not candidates:
+        raise _elsewhere(known[0], remote)
     proofs = [(entry, prove(entry, headers, body, secret_values, now)) for entry in candidates]
     accepted = [(entry, proof) for entry, proof in proofs if _accepts(entry, proof)]
     if not accepted:
@@ -176,6 +184,19 @@ def _nobody(event: push.Event) -> Judgement:
 
 def _forge(entry: project.Project, headers: forges.Headers) -> forges.Forge:
     return forges.by_name(entry.provider) if entry.provider else forges.detect(headers)
+
+
+def _may_send(entry: project.Project, remote: str | None) -> bool:
+    return remote is None or not entry.allow_from or addresses.admits(entry.allow_from, remote)
+
+
+def _elsewhere(entry: project.Project, remote: str | None) -> _RefusedError:
+    return _RefusedError(
+        403,
+        f"Project {entry.name} takes no deliveries from {remote}",
+        "Add the git host's address to the project's allow_from; if a proxy stands in front of "
+        "this server, add the proxy to trusted_proxies in the settings",
+    )
 
 
 def _accepts(entry: project.Project, proof: signatures.Proof) -> bool:

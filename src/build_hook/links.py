@@ -11,4 +11,11 @@ class Links:
 
     def build(self, request: falcon.asgi.Request, build: int) -> str:
         """Where a build can be read."""
-        return f"{self._public_url or request.prefix}/api/v1/builds/{build}"
+        return f"{self._base(request)}/api/v1/builds/{build}"
+
+    def delivery(self, request: falcon.asgi.Request, delivery: int) -> str:
+        """Where a delivery can be read."""
+        return f"{self._base(request)}/api/v1/deliveries/{delivery}"
+
+    def _base(self, request: falcon.asgi.Request) -> str:
+        return self._public_url or request.prefix

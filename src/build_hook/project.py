@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import patterns, service, values
+from build_hook import addresses, patterns, service, values
 from build_hook.service import Build, Port
 
 __all__ = ["Build", "Health", "Port", "Project", "Provider", "full_ref"]
@@ -79,6 +79,12 @@ class Project(service.Service):
         default=False,
         description="accept deliveries without proof of who sent them, when there is no secret: "
         "whoever reaches the port can start a build",
+    )
+    allow_from: tuple[Annotated[str, pydantic.AfterValidator(addresses.check)], ...] = (
+        pydantic.Field(
+            default=(),
+            description="networks or addresses that deliveries may come from; none: anywhere",
+        )
     )
     allow_sha1: bool = pydantic.Field(
         default=False, description="accept SHA1 signatures, for hosts that have nothing else"

@@ -14,11 +14,15 @@ from typing import Annotated
 
 import pydantic
 
-from build_hook import errors
+from build_hook import addresses, errors
 
 PREFIX = "BUILD_HOOK_"
 # sun_path holds 108 bytes; the longest socket name below the state folder needs 26 of them.
 LONGEST_STATE_PATH = 80
+
+
+def _split(given: object) -> object:
+    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
 
 class Settings(pydantic.BaseModel):
@@ -61,6 +65,19 @@ class Settings(pydantic.BaseModel):
     )
     max_body_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
         default=25, description="largest delivery accepted, in MiB"
+    )
+    keep_deliveries_days: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
+        default=30, description="days that deliveries are kept, to look at and to replay"
+    )
+    keep_deliveries_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
+        default=512, description="most that kept deliveries may hold, in MiB; the oldest go first"
+    )
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, pydantic.AfterValidator(addresses.check)], ...],
+        pydantic.BeforeValidator(_split),
+    ] = pydantic.Field(
+        default=(),
+        description="networks whose X-Forwarded-For is believed; in a variable with commas",
     )
 
     @property

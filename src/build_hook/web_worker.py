@@ -70,9 +70,12 @@ class WebWorker(gasgi.ASGIWorker):
 
     async def _serve(self):
         gasgi.ASGIProtocol = BoundedProtocol  # the worker offers no other way
+        # Requests find it in their scope: what streams without end is to end then.
+        self.state["stopping"] = asyncio.Event()
         await super()._serve()
 
     async def _shutdown(self):
+        self.state["stopping"].set()
         for connection in tuple(self.connections):
             connection.close_if_idle()
         await super()._shutdown()

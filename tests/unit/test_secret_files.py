@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from build_hook import api_token, secret_files
+from build_hook import secret_files
 
 
 @pytest.fixture
@@ -63,25 +63,3 @@ def test_file_is_looked_at_once_in_an_interval(tmp_path):
     assert files.read("shop") is None
     now[0] = 0.5
     assert files.read("shop") == b"new"
-
-
-def test_token_is_made_once_and_is_private(tmp_path, files):
-    api_token.ensure(tmp_path)
-    token = files.read(api_token.NAME)
-    api_token.ensure(tmp_path)
-
-    assert files.read(api_token.NAME) == token
-    assert len(token) >= 40
-    assert (tmp_path / api_token.NAME).stat().st_mode & 0o777 == 0o600
-
-
-def test_token_admits_only_itself(tmp_path, files):
-    assert not api_token.admits(files, "Bearer ")
-
-    api_token.ensure(tmp_path)
-    token = files.read(api_token.NAME).decode()
-
-    assert api_token.admits(files, f"Bearer {token}")
-    assert api_token.admits(files, f"bearer {token}")
-    for wrong in (None, "", token, f"Basic {token}", f"Bearer {token}x", "Bearer ", "Bearer é"):
-        assert not api_token.admits(files, wrong)

@@ -27,7 +27,10 @@ COMMANDS = {
     "cancel": "builds",
     "builds": "builds",
     "logs": "builds",
+    "deliveries": "deliveries",
+    "replay": "deliveries",
     "explain": "explain",
+    "token": "tokens",
     "doctor": "doctor",
     "gc": "doctor",
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from build_hook import buildlog, errors, project, registry, settings, wake
+from build_hook import buildlog, errors, orders, project, registry, settings
 from build_hook.cli import options
 from build_hook.store import builds as store
 
@@ -24,8 +24,12 @@ def deploy(
 ) -> None:
     """Build the head of the tracked ref and put it live, whether it has changed or not."""
     of = _registered(with_settings, name)
-    wanted = project.full_ref(ref) if ref else of.ref
-    _ask(with_settings, store.Request(name, wanted, store.Cause.DEPLOY), wait, as_json)
+    known = store.Builds(with_settings.database)
+    try:
+        build = orders.Orders(known, with_settings.run).deploy(of, ref)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--ref") from error
+    _tell(with_settings, known, build, wait, as_json)
 
 
 @click.command()
@@ -38,17 +42,10 @@ def rollback(
     with_settings: settings.Settings, name: str, to: int | None, wait: bool, as_json: bool
 ) -> None:
     """Put an earlier build live again: same image and settings, nothing is built."""
-    _registered(with_settings, name)
-    builds = store.Builds(with_settings.database)
-    source = builds.get(to) if to is not None else _one_before(builds, name)
-    if source.project != name or source.image is None:
-        raise errors.StoreError(
-            f"Build {source.id} has no image of {name}", f"List them: build-hook builds {name}"
-        )
-    request = store.Request(
-        name, source.ref, store.Cause.ROLLBACK, source.commit, source=source.id
-    )
-    _ask(with_settings, request, wait, as_json)
+    of = _registered(with_settings, name)
+    known = store.Builds(with_settings.database)
+    build = orders.Orders(known, with_settings.run).roll_back(of, to)
+    _tell(with_settings, known, build, wait, as_json)
 
 
 @click.command()
@@ -57,8 +54,7 @@ def rollback(
 @options.with_settings
 def cancel(with_settings: settings.Settings, build: int, as_json: bool) -> None:
     """Stop a build before it takes traffic."""
-    found = store.Builds(with_settings.database).ask_cancel(build)
-    wake.send(with_settings.run)
+    found = orders.Orders(store.Builds(with_settings.database), with_settings.run).cancel(build)
     if as_json:
         options.print_json(_row(found))
     else:
@@ -113,12 +109,13 @@ def logs(with_settings: settings.Settings, what: str, follow: bool, as_json: boo
     _print_log(with_settings, known, build.id, follow)
 
 
-def _ask(
-    with_settings: settings.Settings, request: store.Request, wait: bool, as_json: bool
+def _tell(
+    with_settings: settings.Settings,
+    known: store.Builds,
+    build: store.Build,
+    wait: bool,
+    as_json: bool,
 ) -> None:
-    known = store.Builds(with_settings.database)
-    build = known.add(request)
-    wake.send(with_settings.run)
     if wait:
         _print_log(with_settings, known, build.id, follow=True, quiet=as_json)
         build = known.get(build.id)
@@ -139,19 +136,6 @@ def _registered(with_settings: settings.Settings, name: str) -> project.Project:
     if found is None:
         raise errors.RegistryError(f"There is no project {name}", "List them: build-hook projects")
     return found
-
-
-def _one_before(known: store.Builds, name: str) -> store.Build:
-    serving = known.serving().get(name)
-    newest = serving.build if serving else None
-    live_image = known.get(newest).image if newest else None
-    for build in known.recent(name, 1000):
-        was_live = any(phase is store.Phase.LIVE for phase, _ in known.phases(build.id))
-        if was_live and build.id != newest and build.image not in (None, live_image):
-            return build
-    raise errors.StoreError(
-        f"{name} has no earlier version to go back to", f"See: build-hook builds {name}"
-    )
 
 
 def _print_log(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         command(settings.load(context.find_root().obj), *args, **kwargs)
 
     return wrapped
+
+
+def moment(at: float | None) -> str:
+    """A time as people read it."""
+    return "-" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pydantic
 
-from build_hook import condition, errors, project, registry, settings
+from build_hook import condition, errors, project, registry, settings, standing
 from build_hook.cli import options
 from build_hook.store import builds
 
@@ -109,9 +109,8 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
 
 
 def _row(of: project.Project, store: builds.Builds, wrong: condition.Condition) -> dict[str, Any]:
-    serving = store.serving().get(of.name)
-    live = store.get(serving.build) if serving else None
-    last = next(iter(store.recent(of.name, 1)), None)
+    found = standing.look(of, store, wrong)
+    live, last = found.live, found.last
     return {
         "name": of.name,
         "repository": of.repository,
@@ -122,8 +121,8 @@ def _row(of: project.Project, store: builds.Builds, wrong: condition.Condition) 
         "live_since": live.finished if live else None,
         "last_build": f"{last.id} {last.phase}" if last else None,
         "reason": last.reason if last else None,
-        "problem": wrong.projects.get(of.name),
-        "warning": "takes unsigned deliveries" if of.allow_unsigned else None,
+        "problem": found.problem,
+        "warning": found.warning,
     }
 
 

@@ -217,7 +217,7 @@ class Builds:
         return found[0]
 
     def _select(self, clause: str, values: tuple[object, ...] = ()) -> list[Build]:
-        with self._lock, _speaking():
+        with self._lock, database.speaking():
             rows = self._connection.execute(
                 f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
                 values,
@@ -226,7 +226,7 @@ class Builds:
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._lock, _speaking():
+        with self._lock, database.speaking():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -235,14 +235,3 @@ class Builds:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-@contextlib.contextmanager
-def _speaking() -> Generator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise errors.StoreError(
-            f"The database cannot be used: {error}", "Make room if its disk is full"
-        ) from error

@@ -1,7 +1,9 @@
 """The database file: opening it and its tables."""
 
+import contextlib
 import pathlib
 import sqlite3
+from collections.abc import Generator
 
 from build_hook import errors
 
@@ -101,6 +103,17 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
         ) from error
     path.chmod(0o640)
     return connection
+
+
+@contextlib.contextmanager
+def speaking() -> Generator[None]:
+    """Turn SQLite's errors into ours; theirs is the cause of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise errors.StoreError(
+            f"The database cannot be used: {error}", "Make room if its disk is full"
+        ) from error
 
 
 def _migrate(connection: sqlite3.Connection, path: pathlib.Path) -> None:

@@ -23,14 +23,22 @@ class Session:
             self._connection.close()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        """All rows of a query."""
-        with self._lock:
+        """All rows of a query.
+
+        Raises:
+            StoreError: if the database cannot be used.
+        """
+        with self._lock, database.speaking():
             return self._connection.execute(sql, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """Write; all of it or nothing."""
-        with self._lock:
+        """Write; all of it or nothing.
+
+        Raises:
+            StoreError: if the database cannot be used.
+        """
+        with self._lock, database.speaking():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

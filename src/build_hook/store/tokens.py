@@ -67,19 +67,17 @@ class Tokens:
                 "Use up to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first",
             )
         secret = secrets.token_urlsafe(32)
-        now = time.time()
-        try:
-            with self._session.transaction() as connection:
-                row = connection.execute(
-                    "INSERT INTO tokens (name, scope, hash, created, expires)"
-                    " VALUES (?, ?, ?, ?, ?) RETURNING *",
-                    (name, scope, _hash(secret), now, expires),
-                ).fetchone()
-        except sqlite3.IntegrityError as error:
-            raise errors.StoreError(
-                f"There is a token {name} already",
-                f"Choose another name, or end it first: build-hook token revoke {name}",
-            ) from error
+        with self._session.transaction() as connection:
+            if connection.execute("SELECT 1 FROM tokens WHERE name = ?", (name,)).fetchone():
+                raise errors.StoreError(
+                    f"There is a token {name} already",
+                    f"Choose another name, or end it first: build-hook token revoke {name}",
+                )
+            row = connection.execute(
+                "INSERT INTO tokens (name, scope, hash, created, expires)"
+                " VALUES (?, ?, ?, ?, ?) RETURNING *",
+                (name, scope, _hash(secret), time.time(), expires),
+            ).fetchone()
         return _of_row(row), f"bh_{row['id']}_{secret}"
 
     def all(self) -> list[Token]:
@@ -116,7 +114,7 @@ class Tokens:
     def _note_use(self, token: Token, now: float) -> None:
         if token.last_used is not None and now - token.last_used < USE_NOTED_EVERY:
             return
-        with contextlib.suppress(sqlite3.Error), self._session.transaction() as connection:
+        with contextlib.suppress(errors.StoreError), self._session.transaction() as connection:
             connection.execute("UPDATE tokens SET last_used = ? WHERE id = ?", (now, token.id))
 
 

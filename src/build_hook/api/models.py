@@ -1,0 +1,213 @@
+"""What the API takes and gives, as values; the OpenAPI document is made of them."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from build_hook import project
+from build_hook.store import records
+
+BIGGEST_ID = 2**63 - 1
+MOST_ROWS = 200
+
+Number = Annotated[int, pydantic.Field(ge=1, le=BIGGEST_ID)]
+Name = Annotated[str, pydantic.Field(pattern=project.NAME)]
+Time = Annotated[float, pydantic.Field(description="seconds since 1970, UTC")]
+Ref = Annotated[
+    str,
+    pydantic.Field(
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"format": "git-ref"},
+        description="branch (short or full) or full tag ref",
+    ),
+]
+
+
+class Asked(pydantic.BaseModel):
+    """What a client sends; what is not known is refused, since it is most often a typo."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class Given(pydantic.BaseModel):
+    """What a client gets; fields may be added to it."""
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+
+class Nothing(Asked):
+    """A call without parameters."""
+
+
+class Page(Asked):
+    """Which rows of a list."""
+
+    project: Name | None = pydantic.Field(default=None, description="only of this project")
+    limit: Annotated[int, pydantic.Field(ge=1, le=MOST_ROWS)] = pydantic.Field(
+        default=20, description="most rows"
+    )
+    before: Number | None = pydantic.Field(
+        default=None, description="only rows with a smaller id: next of the page before"
+    )
+
+
+class LogOptions(Asked):
+    """How a log is read."""
+
+    follow: Literal["0", "1"] = pydantic.Field(
+        default="0", description="1: server-sent events until the build has ended"
+    )
+
+
+class Deploy(Asked):
+    """What is to be deployed."""
+
+    ref: Ref | None = pydantic.Field(
+        default=None, description="another branch or ref than the tracked one"
+    )
+
+
+class Rollback(Asked):
+    """Where to go back to."""
+
+    to: Number | None = pydantic.Field(
+        default=None, description="build to go back to; the version before by default"
+    )
+
+
+class Refusal(Given):
+    """Every error."""
+
+    success: Literal[False] = False
+    error: str = pydantic.Field(description="what was wrong")
+    hint: str = pydantic.Field(description="what to do about it")
+
+
+class Build(Given):
+    """One build."""
+
+    id: Number
+    project: str
+    ref: str
+    commit: str | None = pydantic.Field(description="null until the head of ref is known")
+    message: str | None = pydantic.Field(description="first line of the commit's message")
+    cause: records.Cause
+    source: int | None = pydantic.Field(description="the build whose image a roll-back takes")
+    phase: records.Phase
+    reason: str | None = pydantic.Field(description="why it ended as it did")
+    cancel: bool = pydantic.Field(description="whether somebody asked it to stop")
+    retry: bool = pydantic.Field(description="it failed through no fault of the commit")
+    created: Time
+    finished: Time | None
+    image: str | None
+    container: str | None
+    url: str
+    log: str = pydantic.Field(description="where its log can be read")
+
+
+class PhaseEntered(Given):
+    """When a build entered a phase."""
+
+    phase: records.Phase
+    at: Time
+
+
+class BuildWithPhases(Build):
+    """One build, and how it went."""
+
+    phases: tuple[PhaseEntered, ...]
+
+
+class Builds(Given):
+    """Builds, newest first."""
+
+    builds: tuple[Build, ...]
+    next: int | None = pydantic.Field(description="before= for the next page; null at the end")
+
+
+class Project(Given):
+    """One project and how it stands."""
+
+    name: str
+    repository: str = pydantic.Field(description="clone URL, without user name and password")
+    ref: str
+    tags: str | None = pydantic.Field(description="pattern of the tags it follows in place of ref")
+    ports: tuple[int, ...] = pydantic.Field(description="published ports")
+    live: Build | None = pydantic.Field(description="the build that serves")
+    last: Build | None = pydantic.Field(description="the newest build")
+    problem: str | None = pydantic.Field(description="what stands in its way")
+    warning: str | None
+
+
+class Projects(Given):
+    """All projects, in the registry's order."""
+
+    projects: tuple[Project, ...]
+    registry_problem: str | None = pydantic.Field(
+        description="why the registry file is not what is in force"
+    )
+    engine_problem: str | None = pydantic.Field(description="what the Docker engine lacks")
+
+
+class Match(Given):
+    """What a delivery meant for a project when it came."""
+
+    project: str
+    action: Literal["build", "skip", "ignore"]
+    reason: str
+
+
+class Queued(Given):
+    """A build that a delivery asked for."""
+
+    id: Number
+    project: str
+    commit: str | None
+    url: str
+
+
+class Delivery(Given):
+    """A delivery that was accepted and kept."""
+
+    id: Number
+    received: Time
+    provider: str
+    event: str
+    delivery_id: str | None = pydantic.Field(description="the git host's own id")
+    verified: bool | None = pydantic.Field(description="null: the project takes unsigned ones")
+    secret: str | None = pydantic.Field(description="name of the secret that matched")
+    size: int = pydantic.Field(description="bytes of its body")
+    matches: tuple[Match, ...]
+    builds: tuple[Queued, ...]
+    url: str
+
+
+class Replay(Given):
+    """That somebody had it judged again."""
+
+    at: Time
+    actor: str
+
+
+class DeliveryWithHeaders(Delivery):
+    """A delivery, who sent it and its headers; those that are secrets are ``***``."""
+
+    remote: str | None
+    headers: dict[str, str]
+    replays: tuple[Replay, ...]
+
+
+class Deliveries(Given):
+    """Deliveries, newest first."""
+
+    deliveries: tuple[Delivery, ...]
+    next: int | None = pydantic.Field(description="before= for the next page; null at the end")
+
+
+class Replayed(Given):
+    """What came of a replay."""
+
+    delivery: Number
+    builds: tuple[Queued, ...]
+    reasons: tuple[str, ...] = pydantic.Field(description="what it means for each project today")

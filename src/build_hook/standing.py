@@ -1,0 +1,29 @@
+"""How a project stands: what serves, what was built last, what is wrong."""
+
+import dataclasses
+
+from build_hook import condition, project
+from build_hook.store import builds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """One project at one moment."""
+
+    project: project.Project
+    live: builds.Build | None
+    last: builds.Build | None
+    problem: str | None
+    warning: str | None
+
+
+def look(of: project.Project, store: builds.Builds, wrong: condition.Condition) -> Standing:
+    """How a project stands now."""
+    serving = store.serving().get(of.name)
+    return Standing(
+        of,
+        live=store.get(serving.build) if serving else None,
+        last=next(iter(store.recent(of.name, 1)), None),
+        problem=wrong.projects.get(of.name),
+        warning="takes unsigned deliveries" if of.allow_unsigned else None,
+    )
