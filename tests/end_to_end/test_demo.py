@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pathlib
@@ -36,6 +37,15 @@ class Demo:
         for line in self.process.stderr:
             if word in line:
                 return
+
+    def kill_proxy(self):
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                words = path.read_bytes().split(b"\0")
+                if words[0].endswith(b"/haproxy") and str(self.folder).encode() in b" ".join(
+                    words
+                ):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
 
     def left_over(self):
         """What is still there with its label or below its folder."""
@@ -80,6 +90,20 @@ def test_five_pushes_and_nobody_notices(demo):
         "echo": found["pushes"][4]["commit"],
     }
     assert "Push 5 of 5" in progress
+    assert demo.left_over() == []
+
+
+def test_requests_that_fail_are_counted_and_the_exit_status_says_so(demo):
+    demo.wait_until("Push 2 of 5")
+    demo.kill_proxy()
+    said, progress = demo.process.communicate(timeout=180)
+
+    found = json.loads(said)
+    assert demo.process.returncode == 1
+    assert found["ok"] is False
+    assert found["failed"] > 0
+    assert sum(found["failures"].values()) == found["failed"]
+    assert "requests" in progress.splitlines()[-1]
     assert demo.left_over() == []
 
 
