@@ -351,6 +351,16 @@ def base_image(docker_host: str = "unix:///var/run/docker.sock") -> Generator[st
             leftovers.remove(docker)
 
 
+def plain_project(name: str, **of: Any) -> project.Project:
+    """A project as a value, whose container only sleeps."""
+    given = {
+        "name": name,
+        "repository": "https://git.invalid/x.git",
+        "command": ["/bin/sleep", "600"],
+    }
+    return project.Project.model_validate({**given, **of})
+
+
 def names(found: Iterable[containers.Container]) -> list[tuple[int, str]]:
     """Builds of containers and their states, for comparison."""
     return sorted((c.build, c.status) for c in found)

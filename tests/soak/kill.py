@@ -115,6 +115,7 @@ class Trial:
         made.push()
         time.sleep(self._chance.uniform(0, 2.2))
         phase = next(iter(made.history())).phase
+        ready = self._ready()
         dead = self._host.kill(counts.process, group=counts.whole_group)
         killed = time.monotonic()
         counts.kills += 1
@@ -123,7 +124,13 @@ class Trial:
             self._chance.choice(self.projects).push()
         self._host.replaced(counts.process, dead)
         hosts.wait_for(self._answers, "an answer after the kill", 30)
+        if counts.process == "worker":
+            hosts.wait_for(lambda: self._ready() > ready, "the worker to be ready", 30)
         counts.slowest_s = max(counts.slowest_s, time.monotonic() - killed)
+
+    def _ready(self) -> int:
+        """How often a worker has begun to take work."""
+        return self._host.log().count("worker: ready")
 
     def _answers(self) -> bool:
         """Whether web and every published port take a connection and answer, and a worker runs."""
@@ -220,8 +227,8 @@ def page(found: list[Counts], command: str) -> str:
         "not accept, because it was dead, is not sent again: the next look at the repository",
         "(`reconcile_interval`, here 2 s) finds it. *Lost* is an accepted push that ended neither",
         "live, superseded nor skipped. *Recovery* is the time from the kill to web and both",
-        "published ports answering and a successor running. Requests may fail only where the",
-        "proxy itself was killed.",
+        "published ports answering and the successor being at work. Requests may fail only where",
+        "the proxy itself was killed.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "| " + " | ".join("---" for _ in HEAD) + " |",

@@ -1,0 +1,175 @@
+import pytest
+
+from build_hook import job, labels, recover
+from build_hook.store import builds
+from tests.functional import host as hosts
+
+PHASE, CAUSE = builds.Phase, builds.Cause
+BEFORE_TRAFFIC = (PHASE.FETCHING, PHASE.BUILDING, PHASE.STARTING, PHASE.GATING)
+WITH_TRAFFIC = (PHASE.SWITCHING, PHASE.DRAINING, PHASE.WATCHING)
+
+
+@pytest.fixture
+def alone(base):
+    """A host whose three processes do not run."""
+    with hosts.serving(base, start=False) as made:
+        yield made
+
+
+@pytest.fixture
+def recovery(alone):
+    return recover.Recovery(alone.store, alone.containers)
+
+
+@pytest.fixture
+def build(alone, base):
+    """Makes a build as a crash left it: its row, and its container unless it has none."""
+
+    def make(phase, *, container="running", previous=None, serves=False):
+        row = alone.store.add(builds.Request("shop", "refs/heads/main", CAUSE.PUSH, "c" * 40))
+        of = hosts.plain_project("shop")
+        alone.store.note(row.id, settings=of.model_dump_json(exclude_defaults=True), image=base)
+        if container:
+            found = alone.containers.start(of, row.id, "c" * 40, base)
+            if container == "exited":
+                alone.containers.stop(found.id, 0)
+        if phase is not PHASE.QUEUED:
+            alone.store.enter(row.id, phase)
+        if serves:
+            alone.store.set_serving("shop", row.id, previous)
+        return alone.store.get(row.id)
+
+    return make
+
+
+def states(host):
+    return hosts.names(host.containers.all())
+
+
+@pytest.mark.parametrize("phase", BEFORE_TRAFFIC)
+def test_build_without_traffic_starts_again(alone, recovery, build, phase):
+    old = build(PHASE.LIVE, serves=True)
+    new = build(phase)
+
+    assert recovery.sort_out() == []
+
+    assert [b.id for b in alone.store.queued()] == [new.id]
+    assert states(alone) == [(old.id, "running")]
+
+
+def test_cancelled_build_without_traffic_is_cancelled(alone, recovery, build):
+    new = build(PHASE.GATING)
+    alone.store.ask_cancel(new.id)
+
+    recovery.sort_out()
+
+    assert alone.store.get(new.id).phase is PHASE.CANCELLED
+    assert states(alone) == []
+
+
+def test_build_that_a_newer_one_waits_for_is_superseded(alone, recovery, build):
+    first = build(PHASE.GATING)
+    second = build(PHASE.QUEUED, container=None)
+
+    recovery.sort_out()
+
+    assert alone.store.get(first.id).phase is PHASE.SUPERSEDED
+    assert [b.id for b in alone.store.queued()] == [second.id]
+    assert states(alone) == []
+
+
+@pytest.mark.parametrize("phase", WITH_TRAFFIC)
+def test_build_with_traffic_is_to_be_finished(recovery, build, phase):
+    new = build(phase)
+
+    unfinished = recovery.sort_out()
+
+    assert [(u.build, u.container.build) for u in unfinished] == [(new, new.id)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "container"), [(PHASE.SWITCHING, None), (PHASE.WATCHING, "exited")]
+)
+def test_build_with_traffic_that_died_gives_it_back(alone, recovery, build, phase, container):
+    old = build(PHASE.LIVE, serves=True)
+    new = build(phase, container=container, serves=True, previous=old.id)
+
+    assert recovery.sort_out() == []
+    targets = recovery.adopt([hosts.plain_project("shop")])
+    recovery.sweep()
+
+    ended = alone.store.get(new.id)
+    assert ended.phase is PHASE.FAILED
+    assert ended.reason == f"{phase}: its container was gone when the worker came back"
+    assert alone.store.serving()["shop"] == builds.Serving("shop", old.id, None)
+    found = alone.containers.of_build("shop", old.id)
+    assert found is not None
+    assert targets["shop"].address == found.address
+    assert states(alone) == [(old.id, "running")]
+
+
+def test_stopped_container_that_should_serve_is_started(alone, recovery, build):
+    live = build(PHASE.LIVE, container="exited", serves=True)
+
+    targets = recovery.adopt([hosts.plain_project("shop")])
+
+    assert states(alone) == [(live.id, "running")]
+    found = alone.containers.of_build("shop", live.id)
+    assert found is not None
+    assert targets["shop"].address == found.address
+
+
+def test_lost_container_is_made_anew_from_its_image(alone, recovery, build):
+    live = build(PHASE.LIVE, container=None, serves=True)
+
+    assert recovery.adopt([hosts.plain_project("shop")]) == {}
+
+    (again,) = alone.store.queued()
+    assert (again.source, again.cause) == (live.id, CAUSE.RECONCILE)
+    assert alone.store.serving() == {}
+
+
+def test_lost_container_does_not_push_a_queued_build_aside(alone, recovery, build):
+    build(PHASE.LIVE, container=None, serves=True)
+    pushed = build(PHASE.QUEUED, container=None)
+
+    recovery.adopt([hosts.plain_project("shop")])
+
+    assert [b.id for b in alone.store.queued()] == [pushed.id]
+
+
+def test_sweep_keeps_what_serves_served_last_or_is_under_way(alone, recovery, build):
+    left = build(PHASE.FAILED)
+    previous = build(PHASE.LIVE, container="exited")
+    live = build(PHASE.LIVE, serves=True, previous=previous.id)
+    under_way = build(PHASE.WATCHING)
+
+    recovery.sweep()
+
+    assert states(alone) == [
+        (previous.id, "exited"),
+        (live.id, "running"),
+        (under_way.id, "running"),
+    ]
+    assert left.id not in {build for build, _ in states(alone)}
+
+
+def test_sweep_leaves_strangers_alone(alone, recovery, base):
+    api = alone.engine.api
+    others = {**labels.of_build("another", "shop", 1, "c" * 40)}
+    stranger = api.create_container(base, ["/bin/sleep", "60"], labels=others)["Id"]
+    try:
+        recovery.sweep()
+
+        assert api.inspect_container(stranger)["State"]["Status"] == "created"
+    finally:
+        api.remove_container(stranger, force=True)
+
+
+def test_settings_of_the_deploy_are_used_not_those_of_today(alone, recovery, build):
+    live = build(PHASE.LIVE, serves=True)
+    today = hosts.plain_project("shop", environment={"NEW": "1"})
+
+    targets = recovery.adopt([today])
+
+    assert targets["shop"].project == job.deployed_with(live, None)
