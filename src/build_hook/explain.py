@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from build_hook import decision, forges, judge, matching, project, push, signatures
+from build_hook import decision, forges, judge, matching, project, push, replay, signatures
+from build_hook.store import archive
 
 GIVEN = "the one given"
 
@@ -37,6 +38,22 @@ def look(
         for match in _expected(entry, event, known)
     ]
     return describe(judge.Judgement(event, proof.verified, proof.secret, tuple(matches)))
+
+
+def recall(kept: archive.Kept, body: bytes, index: matching.Index) -> dict[str, Any]:
+    """Say what would follow if a stored delivery were replayed; who sent it is known.
+
+    Raises:
+        ReplayError: if it can no longer be read.
+    """
+    event = replay.read(kept, body)
+    matches = replay.judge(kept, event, index)
+    found = describe(judge.Judgement(event, kept.verified, kept.secret, matches))
+    found["matches"] += [
+        {"project": name, "action": "ignore", "reason": "it is not registered any more"}
+        for name in replay.gone(kept, index)
+    ]
+    return found
 
 
 def describe(judgement: judge.Judgement) -> dict[str, Any]:

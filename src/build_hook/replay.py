@@ -28,13 +28,15 @@ def replay(stored: archive.Archive, index: matching.Index, number: int, *, actor
         ReplayError: if it can no longer be read.
     """
     kept = stored.get(number)
-    event = read(kept, stored.body(number))
-    matches, reasons = judge(kept, event, index)
+    matches = judge(kept, read(kept, stored.body(number)), index)
     requests = [
         dataclasses.replace(request, cause=records.Cause.REPLAY)
         for request in delivery.requests(matches)
     ]
-    return Outcome(number, tuple(stored.replay(number, requests, actor)), reasons)
+    queued = tuple(stored.replay(number, requests, actor))
+    reasons = [f"{match.project.name}: {match.reason}" for match in matches]
+    reasons += [f"{name}: it is not registered any more" for name in gone(kept, index)]
+    return Outcome(number, queued, tuple(reasons) or ("it was about no project",))
 
 
 def read(kept: archive.Kept, body: bytes) -> push.Event:
@@ -54,13 +56,16 @@ def read(kept: archive.Kept, body: bytes) -> push.Event:
 
 def judge(
     kept: archive.Kept, event: push.Event, index: matching.Index
-) -> tuple[tuple[decision.Match, ...], tuple[str, ...]]:
-    """What it means today for the projects it was accepted for, and why where it is nothing."""
-    names = dict.fromkeys(str(match["project"]) for match in kept.matches)
-    found = {name: index.find(name) for name in names}
-    matches = tuple(
-        match for entry in found.values() if entry for match in decision.decide(entry, event)
-    )
-    reasons = [f"{match.project.name}: {match.reason}" for match in matches]
-    reasons += [f"{name}: it is not registered any more" for name in names if not found[name]]
-    return matches, tuple(dict.fromkeys(reasons)) or ("it was about no project",)
+) -> tuple[decision.Match, ...]:
+    """What it means today for the projects that it was accepted for."""
+    found = [index.find(name) for name in _accepted(kept)]
+    return tuple(match for entry in found if entry for match in decision.decide(entry, event))
+
+
+def gone(kept: archive.Kept, index: matching.Index) -> list[str]:
+    """The projects that it was accepted for and that are not registered any more."""
+    return [name for name in _accepted(kept) if index.find(name) is None]
+
+
+def _accepted(kept: archive.Kept) -> list[str]:
+    return list(dict.fromkeys(str(match["project"]) for match in kept.matches))

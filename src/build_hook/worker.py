@@ -15,6 +15,7 @@ from build_hook import (
     containers,
     departures,
     errors,
+    housekeeping,
     job,
     pipeline,
     project,
@@ -68,6 +69,7 @@ class Worker:
         self._recover()
         tend.Tender(self._store, self._containers, self._proxy).start()
         self._reconciler.start()
+        housekeeping.Housekeeper(self._settings).start()
         _log.info("ready, %d projects", len(self._registry.current.projects))
         while True:
             nudges = self._listener.wait(_LOOK_EVERY)

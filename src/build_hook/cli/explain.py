@@ -10,13 +10,15 @@ import click
 from build_hook import explain as explanation
 from build_hook import matching, registry, secret_files, settings
 from build_hook.cli import options
+from build_hook.store import archive, session
 
 _FILE = click.Path(path_type=pathlib.Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--headers", required=True, type=_FILE, help="JSON object of header name to value.")
-@click.option("--body", required=True, type=click.File("rb"), help="Body, byte for byte.")
+@click.argument("delivery", required=False, type=int)
+@click.option("--headers", type=_FILE, help="JSON object of header name to value.")
+@click.option("--body", type=click.File("rb"), help="Body, byte for byte.")
 @click.option(
     "--registry",
     "registry_file",
@@ -30,23 +32,36 @@ _FILE = click.Path(path_type=pathlib.Path, exists=True, dir_okay=False)
 @click.pass_context
 def explain(
     context: click.Context,
-    headers: pathlib.Path,
-    body: BinaryIO,
+    delivery: int | None,
+    headers: pathlib.Path | None,
+    body: BinaryIO | None,
     registry_file: pathlib.Path | None,
     secret: str | None,
     at: float | None,
     as_json: bool,
 ) -> None:
-    """Say what a delivery means: who sent it, what moved, which project would be built."""
-    path = registry_file or settings.state_folder(context.find_root().obj) / "registry.json"
-    found = explanation.look(
-        _headers(headers),
-        body.read(),
-        matching.Index(registry.load(path).projects),
-        secret_files.SecretFiles(path.parent / "secrets").read,
-        given=secret.encode("utf-8", "surrogateescape") if secret is not None else None,
-        now=time.time() if at is None else at,
-    )
+    """Say what a delivery means: who sent it, what moved, which project would be built.
+
+    DELIVERY is the number of one that was stored, as build-hook deliveries lists it.
+    """
+    if (delivery is None) == (headers is None or body is None):
+        raise click.UsageError("Give --headers and --body, or the number of a stored delivery")
+    state = context.find_root().obj
+    path = registry_file or settings.state_folder(state) / "registry.json"
+    index = matching.Index(registry.load(path).projects)
+    if headers is not None and body is not None:
+        found = explanation.look(
+            _headers(headers),
+            body.read(),
+            index,
+            secret_files.SecretFiles(path.parent / "secrets").read,
+            given=secret.encode("utf-8", "surrogateescape") if secret is not None else None,
+            now=time.time() if at is None else at,
+        )
+    else:
+        stored = archive.Archive(session.Session(settings.load(state).database))
+        number = cast("int", delivery)
+        found = explanation.recall(stored.get(number), stored.body(number), index)
     if as_json:
         options.print_json(found)
     else:
