@@ -107,7 +107,7 @@ def test_requests_that_fail_are_counted_and_the_exit_status_says_so(demo):
     assert demo.left_over() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_that_is_stopped_leaves_nothing_behind(demo, number):
     demo.wait_until("building")
     demo.process.send_signal(number)

@@ -11,7 +11,7 @@ import rich.console
 from build_hook.cli import options
 from build_hook.demo import progress, script, show, stage
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WIDTH = 100  # of the table in a file
 
 
