@@ -69,7 +69,7 @@ def _checked(entry: project.Project, check: push.Check) -> Match:
 
 
 def _elsewhere(entry: project.Project, event: push.Event) -> str:
-    followed = f"tags {entry.tags}" if entry.tags is not None else entry.ref
+    followed = entry.branch if entry.tags or entry.branches else entry.ref
     if not event.changes:
         return "the delivery names no ref that changed"
     others = len(event.changes) - 1

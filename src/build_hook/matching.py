@@ -52,11 +52,13 @@ def concerns(entry: project.Project, event: push.Event) -> bool:
 
 
 def follows(entry: project.Project, ref: str) -> bool:
-    """Whether the project tracks that full ref: its tags' pattern if it has one, else its ref."""
+    """Whether the project follows that full ref: by its pattern if it has one, else by its ref."""
+    kind, name = push.split_ref(ref)
     if entry.tags is not None:
-        kind, name = push.split_ref(ref)
         return kind is push.RefType.TAG and patterns.fits(entry.tags, name)
-    return patterns.fits(entry.ref, ref)
+    if entry.branches is not None:
+        return kind is push.RefType.BRANCH and patterns.fits(entry.branches, name)
+    return entry.ref == ref
 
 
 def _project_keys(url: str) -> Iterator[str]:

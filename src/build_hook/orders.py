@@ -21,7 +21,13 @@ class Orders:
 
         Raises:
             ValueError: if that cannot be a ref.
+            RegistryError: if the project follows a pattern and no ref is named.
         """
+        if ref is None and (of.tags or of.branches):
+            raise errors.RegistryError(
+                f"{of.name} follows {of.branch}, which names no single ref",
+                f"Name one: build-hook deploy {of.name} --ref REF",
+            )
         wanted = project.full_ref(ref) if ref else of.ref
         return self._add(builds.Request(of.name, wanted, builds.Cause.DEPLOY))
 

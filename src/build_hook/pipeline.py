@@ -128,8 +128,7 @@ class Pipeline:
 
     def _build(self, of: job.Job) -> None:
         of.enter(builds.Phase.FETCHING)
-        exact = of.build.commit if of.project.after_ci else None  # CI spoke of this commit only
-        of.commit = self._repositories.fetch(of.project, exact or of.build.ref, of.check_stop)
+        of.commit = self._repositories.fetch(of.project, of.build.ref, of.check_stop)
         message = self._repositories.message(of.project, of.commit)
         headline = message.partition("\n")[0]
         self._store.note(of.build.id, commit_id=of.commit, message=headline)
@@ -173,6 +172,8 @@ class Pipeline:
         """A person's deploy is always done; a push is not, where it would change nothing."""
         if of.build.cause in (builds.Cause.DEPLOY, builds.Cause.ROLLBACK):
             return
+        if of.project.after_ci and of.build.commit not in (None, of.commit):
+            raise _Skip(f"{of.build.ref} is at {of.commit[:10]} by now, whose own CI decides")
         word = next((word for word in of.project.skip_words if word in message), None)
         if word is not None:
             raise _Skip(f"the head commit says {word}")

@@ -97,6 +97,11 @@ class Project(service.Service):
         description="follow the tags of this pattern in place of ref; * and ? stop at /, ** "
         "does not",
     )
+    branches: Annotated[str, pydantic.Field(min_length=1, max_length=255)] | None = pydantic.Field(
+        default=None,
+        description="follow the branches of this pattern, such as release/*, in place of ref: the "
+        "one that was pushed last is live",
+    )
     skip_words: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
         default=("[skip ci]", "[ci skip]", "[skip deploy]"),
         description="a head commit whose message has one of these is not built",
@@ -125,10 +130,16 @@ class Project(service.Service):
         default=10, description="seconds a new version is watched, the old one at hand"
     )
 
-    @pydantic.field_validator("tags")
+    @pydantic.field_validator("tags", "branches")
     @classmethod
-    def _tag_pattern(cls, pattern: str | None) -> str | None:
+    def _pattern(cls, pattern: str | None) -> str | None:
         return patterns.check(pattern) if pattern is not None else None
+
+    @pydantic.model_validator(mode="after")
+    def _one_pattern(self) -> "Project":
+        if self.tags is not None and self.branches is not None:
+            raise ValueError("follows tags or branches, not both")
+        return self
 
     @pydantic.field_validator("paths")
     @classmethod
@@ -152,14 +163,16 @@ class Project(service.Service):
         return full_ref(ref)
 
     @property
-    def follows_tags(self) -> bool:
-        """Whether tags are deployed, not the head of a ref."""
-        return self.tags is not None
+    def follows_head(self) -> bool:
+        """Whether the head of ``ref`` is what should be live; else only deliveries can tell."""
+        return self.tags is None and self.branches is None and not self.after_ci
 
     @property
     def branch(self) -> str:
-        """The tracked ref as people say it: without ``refs/heads/``."""
-        return self.ref.removeprefix("refs/heads/")
+        """What is followed, as people say it: a branch without ``refs/heads/``, or a pattern."""
+        if self.tags is not None:
+            return f"refs/tags/{self.tags}"
+        return self.branches or self.ref.removeprefix("refs/heads/")
 
 
 def full_ref(ref: str) -> str:

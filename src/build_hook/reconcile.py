@@ -42,8 +42,8 @@ def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Requ
 class Reconciler(threading.Thread):
     """Looks at every repository: on start, when nudged, and every ``interval`` seconds.
 
-    Projects that follow tags or wait for CI are left to their deliveries: the head of a ref
-    says nothing of what they should run.
+    Projects that follow a pattern or wait for CI are left to their deliveries: the head of a
+    ref says nothing of what they should run.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Reconciler(threading.Thread):
     def _by_repository(self) -> dict[str, list[project.Project]]:
         found: dict[str, list[project.Project]] = collections.defaultdict(list)
         for of in self._projects():
-            if not of.follows_tags and not of.after_ci:
+            if of.follows_head:
                 found[of.repository].append(of)
         names = {of.name for group in found.values() for of in group}
         for gone in self.problems.keys() - names:

@@ -111,6 +111,20 @@ def test_follows_its_ref_alone():
     assert not matching.follows(registered, "refs/heads/1")
 
 
+def test_follows_branches_of_a_pattern_in_place_of_the_ref():
+    registered = entry("https://git.example/team/shop", branches="release/*")
+
+    assert matching.follows(registered, "refs/heads/release/2")
+    assert not matching.follows(registered, "refs/heads/release/2/fix")
+    assert not matching.follows(registered, "refs/tags/release/2")
+    assert not matching.follows(registered, "refs/heads/main")
+
+
+def test_a_project_follows_one_pattern_at_most():
+    with pytest.raises(ValueError, match="tags or branches, not both"):
+        entry("https://git.example/team/shop", branches="release/*", tags="v*")
+
+
 def test_follows_tags_in_place_of_the_ref():
     registered = entry("https://git.example/team/shop", tags="v*")
 

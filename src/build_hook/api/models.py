@@ -133,6 +133,9 @@ class Project(Given):
     repository: str = pydantic.Field(description="clone URL, without user name and password")
     ref: str
     tags: str | None = pydantic.Field(description="pattern of the tags it follows in place of ref")
+    branches: str | None = pydantic.Field(
+        description="pattern of the branches it follows in place of ref"
+    )
     ports: tuple[int, ...] = pydantic.Field(description="published ports")
     live: Build | None = pydantic.Field(description="the build that serves")
     last: Build | None = pydantic.Field(description="the newest build")

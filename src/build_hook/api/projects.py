@@ -56,6 +56,7 @@ def _shown(
         repository=listing.without_password(entry.repository),
         ref=entry.ref,
         tags=entry.tags,
+        branches=entry.branches,
         ports=tuple(port.published for port in entry.ports),
         live=_build(found.live, asked),
         last=_build(found.last, asked),
