@@ -54,6 +54,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         desired = self._desired()
         service.ensure_secrets(wanted.product.secrets, desired.secrets)
         service.ensure_registry(wanted.product, desired.registry)
+        service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
         self.unit.set_ports(*desired.ports)
         self.unit.set_workload_version(__version__)

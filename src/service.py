@@ -8,6 +8,7 @@ proxy has turned into HAProxy, which needs nothing of the charm, and is left alo
 import functools
 import hashlib
 import pathlib
+import shlex
 import shutil
 import sys
 
@@ -17,6 +18,7 @@ import config
 import machine
 from build_hook import errors, registry, settings
 
+COMMAND = pathlib.Path("/usr/local/bin/build-hook")
 UNIT_FOLDER = pathlib.Path("/etc/systemd/system")
 CHARM = pathlib.Path(__file__).resolve().parent.parent
 PROXY, WORKER = "build-hook-proxy.service", "build-hook-worker.service"
@@ -93,6 +95,14 @@ def present_registry(wanted: settings.Settings) -> registry.Registry:
         return registry.Registry()
 
 
+def ensure_command(wanted: settings.Settings) -> bool:
+    """Give the operator of the machine the ``build-hook`` command."""
+    variables = [f"{key}={value}" for key, value in environment(wanted).items()]
+    argv = shlex.join(["/usr/bin/env", *variables, *command(wanted)])
+    text = f'#!/bin/sh\n# Written by the docker-build-hook charm.\nexec {argv} "$@"\n'
+    return machine.ensure_file(COMMAND, text, 0o755, "root", "root")
+
+
 def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
     """Bring the units into their wanted form; returns those that were restarted or started."""
     changed = tuple(unit for unit in UNITS if _write(unit, wanted))
@@ -121,6 +131,7 @@ def remove(*, keep_data: bool) -> None:
         (UNIT_FOLDER / unit).unlink()
     if present:
         machine.systemctl("daemon-reload")
+    COMMAND.unlink(missing_ok=True)
     if not keep_data:
         shutil.rmtree(config.STATE, ignore_errors=True)
 
@@ -128,17 +139,21 @@ def remove(*, keep_data: bool) -> None:
 def environment(wanted: settings.Settings) -> dict[str, str]:
     """What the product's processes and its command line find in their environment."""
     skipped = {"state", "docker_host"}
-    values = wanted.model_dump(mode="json", exclude_none=True, exclude=skipped)
+    values = wanted.model_dump(mode="json", exclude_defaults=True, exclude=skipped)
     return {
         "PYTHONPATH": ":".join(_python_path()),
         "PYTHONDONTWRITEBYTECODE": "1",
-        **{f"{settings.PREFIX}{name.upper()}": str(value) for name, value in values.items()},
+        **{f"{settings.PREFIX}{name.upper()}": _text(value) for name, value in values.items()},
     }
 
 
 def command(wanted: settings.Settings) -> list[str]:
     """The product's command, from the charm's own environment."""
     return [sys.executable, "-m", "build_hook", "--state", str(wanted.state)]
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:

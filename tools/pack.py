@@ -18,6 +18,7 @@ from tools import contents
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHOP = ROOT / ".state" / "pack"
+TREE = SHOP / "tree"
 DIST = ROOT / "dist"
 CHARMS = {
     "docker-build-hook": ".",
@@ -46,8 +47,9 @@ def main(names: list[str]) -> int:
     try:
         for name in names or CHARMS:
             started = time.monotonic()
+            files = copy_tree()
             packed = pack(name)
-            check(name, packed)
+            check(name, packed, files)
             size = packed.stat().st_size / 1e6
             say(f"{packed.relative_to(ROOT)}: {size:.1f} MB, {time.monotonic() - started:.0f} s")
     except PackError as error:
@@ -57,10 +59,10 @@ def main(names: list[str]) -> int:
 
 
 def pack(name: str) -> pathlib.Path:
-    """Pack one charm from the files that git knows."""
+    """Pack one charm from the copied tree."""
     if name not in CHARMS:
         raise PackError(f"There is no charm {name}: choose from {', '.join(CHARMS)}")
-    folder = copy_tree() / CHARMS[name]
+    folder = TREE / CHARMS[name]
     environment = {**os.environ, "PATH": f"{interpreter()}:{craft()}:{os.environ['PATH']}"}
     if not is_base():
         say(f"{name}: this is not the charm's base, charmcraft's check of the host is overridden")
@@ -73,33 +75,30 @@ def pack(name: str) -> pathlib.Path:
     return pathlib.Path(shutil.move(made, DIST / f"{name}_{architecture()}.charm"))
 
 
-def check(name: str, packed: pathlib.Path) -> None:
+def check(name: str, packed: pathlib.Path, files: list[str]) -> None:
     """Refuse a charm that a linter finds fault with, or that holds too little or too much."""
     environment = {**os.environ, "PATH": f"{craft()}:{os.environ['PATH']}"}
     run("charmcraft", "analyse", str(packed), cwd=SHOP, env=environment)
-    faults = contents.faults(packed, ROOT / CHARMS[name], tracked(CHARMS[name]))
+    folder = "" if CHARMS[name] == "." else f"{CHARMS[name]}/"
+    own = [file.removeprefix(folder) for file in files if file.startswith(folder)]
+    faults = contents.faults(packed, TREE / folder, own)
     if faults:
         raise PackError(f"{packed.name}: " + "; ".join(faults))
     lint = [str(linter() / "charmlint"), "--strict", "--ignore", ",".join(NOT_ASKED)]
-    run(*lint, str(SHOP / "tree" / CHARMS[name]), cwd=SHOP, env=dict(os.environ))
+    run(*lint, str(TREE / folder), cwd=SHOP, env=dict(os.environ))
 
 
-def copy_tree() -> pathlib.Path:
-    """Copy what git knows, so that nothing else can get into a charm."""
-    tree = SHOP / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    for path in tracked("."):
-        target = tree / path
+def copy_tree() -> list[str]:
+    """Copy what git knows, so that nothing else can get into a charm; the files' names."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    argv = ["git", "ls-files", "-z"]
+    listed = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = [name for name in listed.split("\0") if (ROOT / name).is_file()]
+    for path in files:
+        target = TREE / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, target)
-    return tree
-
-
-def tracked(folder: str) -> list[str]:
-    """The files of a folder that git knows, relative to it."""
-    argv = ["git", "ls-files", "-z", "--", "."]
-    listed = subprocess.run(argv, cwd=ROOT / folder, check=True, capture_output=True, text=True)
-    return [name for name in listed.stdout.split("\0") if (ROOT / folder / name).is_file()]
+    return files
 
 
 def craft() -> pathlib.Path:

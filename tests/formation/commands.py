@@ -104,7 +104,9 @@ class Commands:
 
     def _goal_state(self, call: Call) -> dict[str, Any]:
         units = call.context.app.units.values()
-        return {"units": {u.name: {"status": u.status[0]} for u in units}, "relations": {}}
+        since = "2026-01-01T00:00:00Z"
+        goals = {unit.name: {"status": unit.status[0], "since": since} for unit in units}
+        return {"units": goals, "relations": {}}
 
     def _network_get(self, call: Call) -> dict[str, Any]:
         address = call.context.unit.machine.address

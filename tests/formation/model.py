@@ -292,7 +292,11 @@ class Model:
             self.relations[event.relation].seen[unit.name].discard(event.unit)
         if ran.status != 0:
             unit.status = ("error", f'hook failed: "{self._hook(unit, event)}"')
-            raise HookFailedError(f"{unit.name} {self._hook(unit, event)}\n{ran.output[-4000:]}")
+            said = [
+                text for name, level, text in self.log if (name, level) == (unit.name, "ERROR")
+            ]
+            output = "\n".join([*said[-3:], ran.output])[-4000:]
+            raise HookFailedError(f"{unit.name} {self._hook(unit, event)}\n{output}")
         self._commit(context)
 
     def _commit(self, context: agent.Context) -> None:

@@ -151,7 +151,8 @@ def main() -> int:
             def make(number: str, agent: pathlib.Path) -> containers.Container:
                 names.append(f"{NETWORK}-{number}")
                 machine = containers.start(number, names[-1], NETWORK, agent)
-                stack.callback(containers.docker, "rm", "--force", "--volumes", names[-1])
+                if "--keep" not in sys.argv:
+                    stack.callback(containers.docker, "rm", "--force", "--volumes", names[-1])
                 return machine
 
             formation = model.Model(folder, make)

@@ -221,6 +221,16 @@ def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, ke
     assert machine.active == machine.enabled == set()
     assert list((machine.folder / "systemd").iterdir()) == []
     assert (machine.folder / "state").exists() is keep
+    assert not (machine.folder / "build-hook").exists()
+
+
+def test_the_operator_has_the_command(hook, world, machine):
+    hook.run(hook.on.start(), world(config={"port": 9090}))
+
+    path = machine.folder / "build-hook"
+    assert path.stat().st_mode & 0o7777 == 0o755
+    assert "BUILD_HOOK_PORT=9090" in path.read_text()
+    assert f"build_hook --state {machine.folder}/state" in path.read_text()
 
 
 # --- config --------------------------------------------------------------------------------
@@ -239,6 +249,9 @@ def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, ke
         ("build-log-mb", 1.5, "BUILD_HOOK_BUILD_LOG_MB=1.5"),
         ("reconcile-interval", 60.0, "BUILD_HOOK_RECONCILE_INTERVAL=60.0"),
         ("max-body-mb", 2.0, "BUILD_HOOK_MAX_BODY_MB=2.0"),
+        ("keep-deliveries-days", 3.0, "BUILD_HOOK_KEEP_DELIVERIES_DAYS=3.0"),
+        ("keep-deliveries-mb", 64.0, "BUILD_HOOK_KEEP_DELIVERIES_MB=64.0"),
+        ("trusted-proxies", "192.0.2.0/24, 10.0.0.0/8", "_PROXIES=192.0.2.0/24,10.0.0.0/8"),
         ("port", 9090, "BUILD_HOOK_PORT=9090"),
         ("user", "builder", "User=builder\n"),
     ],
@@ -279,7 +292,7 @@ def test_defaults_are_those_of_the_product():
     for name, option in options.items():
         key = name.replace("-", "_")
         if key in product:
-            assert (option["default"] or None) == product[key], name
+            assert (option["default"] or None) == (product[key] or None), name
 
 
 def test_port_moves_the_socket(hook, world, machine):
@@ -317,6 +330,9 @@ def test_an_ipv6_address_is_bracketed(hook, world, machine):
         ("build-log-mb", 0.0, "Config build-log-mb: Input should be greater"),
         ("reconcile-interval", 0.0, "Config reconcile-interval: Input should be greater"),
         ("max-body-mb", 0.0, "Config max-body-mb: Input should be greater"),
+        ("keep-deliveries-days", 0.0, "Config keep-deliveries-days: Input should be greater"),
+        ("keep-deliveries-mb", 0.0, "Config keep-deliveries-mb: Input should be greater"),
+        ("trusted-proxies", "house", "Config trusted-proxies: must be a network"),
         ("user", "no such; name", "Config user: String should match pattern"),
         ("user", "build-hook", "Config user: must not be build-hook"),
     ],

@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
 _HEALTH = "health-"
 _PLAIN = (
-    "ref", "tags", "provider", "allow-sha1", "after-ci",
+    "ref", "tags", "branches", "strategy", "provider", "allow-sha1", "after-ci",
     "cancel-running", "stop-grace-period", "drain", "watch",
 )  # fmt: skip
 
@@ -57,6 +57,7 @@ def read(options: Options, app: str) -> dockerfile.Project:
         "volumes": _lines(options, "volumes"),
         "command": _command(options),
         "paths": _lines(options, "paths"),
+        "allow_from": _lines(options, "allow-from"),
         "skip_words": _lines(options, "skip-words"),
         "service": _service(str(options.get("service", ""))),
     }

@@ -85,6 +85,9 @@ class _Settings(_Value):
     name: str | None = None
     ref: str | None = None
     tags: str | None = None
+    branches: str | None = None
+    strategy: str | None = None
+    allow_from: tuple[str, ...] | None = None
     provider: str | None = None
     allow_sha1: bool | None = None
     after_ci: bool | None = None
