@@ -34,9 +34,10 @@ class World:
         async def all_calls():
             application = app.get_app(self.options)
             async with falcon.testing.TestClient(application) as client:
-                return [await client.simulate_request(**call) for call in calls]
+                results.extend([await client.simulate_request(**call) for call in calls])
 
-        results = asyncio.run(all_calls())
+        results: list[falcon.testing.Result] = []
+        asyncio.run(all_calls())
         return results[0] if len(results) == 1 else results
 
     def get(self, path, **headers):

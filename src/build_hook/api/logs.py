@@ -9,14 +9,13 @@ from typing import IO, Any
 
 import falcon.asgi
 
-from build_hook import answers
+from build_hook import answers, errors
 from build_hook.store import records
 
 PIECE = 64 * 1024
 LOOK_EVERY = 0.5
 HEARTBEAT = 15.0
 MOST_FOLLOWERS = 64
-FOREVER = 2**62
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Log:
     start: int = 0
 
 
-# Whether a build has ended, and how; asked in a thread, since it reads the database.
+# Where a build is; asked in a thread, since it reads the database.
 Phase = Callable[[int], Awaitable[records.Phase]]
 
 
@@ -80,20 +79,24 @@ class Streams:
         position, silent = log.start, 0.0
         with place:
             while not stopping.is_set():
-                phase = await self._phase(log.build)  # before reading: nothing comes after it
+                try:
+                    phase = await self._phase(log.build)  # first: nothing is written after its end
+                except errors.BuildHookError as error:
+                    yield falcon.asgi.SSEvent(event="error", json={"error": error.message})
+                    return
                 piece = _read(log.file, position, whole_lines=not phase.is_end)
                 if piece:
                     position, silent = position + len(piece), 0.0
                     yield falcon.asgi.SSEvent(text=_lines(piece), event_id=str(position))
-                elif phase.is_end:
+                    continue
+                if phase.is_end:
                     yield falcon.asgi.SSEvent(event="end", json={"phase": phase})
                     return
-                else:
-                    silent += LOOK_EVERY
-                    if silent >= HEARTBEAT:
-                        silent = 0.0
-                        yield falcon.asgi.SSEvent(comment="waiting")
-                    await _sleep(stopping)
+                if silent >= HEARTBEAT:
+                    silent = 0.0
+                    yield falcon.asgi.SSEvent(comment="waiting")
+                await _sleep(stopping)
+                silent += LOOK_EVERY
 
 
 async def _sleep(stopping: asyncio.Event) -> None:

@@ -19,7 +19,7 @@ from build_hook.store import session
 
 # A hint for a person and not a write for every request.
 USE_NOTED_EVERY = 3600.0
-NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 _FORM = re.compile(r"bh_([1-9][0-9]{0,17})_([A-Za-z0-9_-]{43})")
 _NOBODY = bytes(32)
 
@@ -61,7 +61,7 @@ class Tokens:
         Raises:
             StoreError: if the name is taken or cannot be one.
         """
-        if not re.match(NAME, name):
+        if not re.fullmatch(NAME, name):
             raise errors.StoreError(
                 f"{name!a} cannot be the name of a token",
                 "Use up to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first",
