@@ -1,6 +1,7 @@
 """Web over a real state folder, called without a network."""
 
 import asyncio
+from typing import Any
 
 import falcon.testing
 
@@ -28,7 +29,7 @@ class World:
     def register(self, *projects):
         registry.save(self.options.registry, registry.Registry(projects=projects))
 
-    def call(self, *calls):
+    def call(self, *calls) -> Any:
         """Send requests one after the other through one running application."""
 
         async def all_calls():

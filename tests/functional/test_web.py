@@ -114,7 +114,9 @@ class _Web:
     def memory(self) -> int:
         """PSS of all processes in kB."""
         rollups = [pathlib.Path(f"/proc/{p}/smaps_rollup").read_text() for p in self.pids()]
-        return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]) for text in rollups)
+        return sum(
+            int(size) for text in rollups for size in re.findall(r"^Pss:\s+(\d+)", text, re.M)
+        )
 
     def pids(self) -> list[int]:
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def _delivery(number: int | None = 1, **fields):
     return deliveries.Delivery(**{**values, **fields})
 
 
-def _request(project="shop", commit="c" * 40):
+def _request(project: Any = "shop", commit="c" * 40):
     return builds.Request(project, "refs/heads/main", builds.Cause.PUSH, commit=commit)
 
 
