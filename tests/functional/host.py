@@ -72,6 +72,7 @@ class Project:
             path = self.copy.folder / name.replace("__", ".")
             path.unlink(missing_ok=True)
             if text is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
         commit = self.copy.commit(f"Version {self.pushes}")
         self.copy.push()

@@ -21,6 +21,7 @@ class WorkCopy:
 
     def write(self, name: str, text: str) -> None:
         """Change one file."""
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_text(text, encoding="utf-8")
 
     def commit(self, message: str) -> str:
@@ -29,10 +30,10 @@ class WorkCopy:
         git.run("commit", "--quiet", "--message", message, folder=self.folder)
         return git.run("rev-parse", "HEAD", folder=self.folder)
 
-    def push(self) -> None:
+    def push(self, branch: str = "main") -> None:
         """Push for real, over HTTP."""
         git.run(
-            "push", "--quiet", "origin", "main",
+            "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}",
             folder=self.folder,
             settings={"http.extraHeader": f"Authorization: {self._authorization}"},
         )  # fmt: skip
