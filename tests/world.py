@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from typing import Any
 
 import falcon.testing
 
@@ -65,7 +66,7 @@ def get(path, **headers):
     return {"method": "GET", "path": path, "headers": headers}
 
 
-def push(path="/hooks/shop", delivery="d-1", body=None, secret=signed_push.SECRET, **more):
+def push(path="/hooks/shop", delivery="d-1", body=None, secret: Any = signed_push.SECRET, **more):
     body = signed_push.body() if body is None else body
     headers = {**signed_push.headers(body, delivery, secret=secret), **more}
     return {"method": "POST", "path": path, "body": body, "headers": headers}
