@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any
-from typing import Any
 
 import falcon.testing
 

@@ -59,7 +59,7 @@ class Behind:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one request."""
         if self._trusted and scope["type"] == "http" and scope.get("client"):
-            scope["headers"] = list(scope["headers"])  # any iterable, perhaps for one time only
+            scope["headers"] = [(name, value) for name, value in scope["headers"]]  # iterables
             peer, port = scope["client"]
             scope["client"] = (client(peer, _forwarded(scope), self._trusted), port)
         await self._app(scope, receive, send)
