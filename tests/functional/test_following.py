@@ -47,8 +47,7 @@ def test_three_pushes_without_a_delivery_end_with_the_last_one_live(deaf):
     web.push()
     web.ended(web.head)
 
-    for _ in range(3):
-        commit = web.push()
+    *_, commit = [web.push() for _ in range(3)]
 
     assert web.ended(commit, 10 * QUICK_LOOKS).phase is builds.Phase.LIVE
     assert web.get() == web.version
