@@ -76,7 +76,8 @@ class Streams:
         place: contextlib.AbstractContextManager[None],
         stopping: asyncio.Event,
     ) -> AsyncGenerator[falcon.asgi.SSEvent]:
-        position, silent = log.start, 0.0
+        # gunicorn sends the headers with the first piece: one comes at once, whatever it is
+        position, silent = log.start, HEARTBEAT
         with place:
             while not stopping.is_set():
                 try:
