@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import pathlib
 import threading
+import time
 from typing import Any
 
 import docker.errors
@@ -87,6 +88,19 @@ class Containers:
             except docker.errors.NotFound:
                 return None
 
+    def look(self, container: str) -> Container | None:
+        """A container as it is now, with the exit status of its last end.
+
+        Raises:
+            EngineDownError: if it died because the engine is stopping.
+        """
+        found = self.inspect(container)
+        if found is None or not found.is_running:
+            self._engine.ping()
+        elif found.restarts:  # it runs again: the engine has forgotten how it ended
+            return dataclasses.replace(found, exit_code=self._last_exit_code(found))
+        return found
+
     def all(self, of: str | None = None) -> list[Container]:
         """All containers of this instance, or of one of its projects."""
         with self._engine.speaking("list containers"):
@@ -144,6 +158,18 @@ class Containers:
             contextlib.suppress(docker.errors.APIError),
         ):
             self._engine.api.remove_network(name)
+
+    def _last_exit_code(self, of: Container) -> int:
+        """What the engine's events say of the last end."""
+        with self._engine.speaking("read events"):
+            ends = self._engine.api.events(
+                since="0",
+                until=f"{time.time():.6f}",
+                filters={"container": of.id, "event": "die"},
+                decode=True,
+            )
+            codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
+        return codes[-1] if codes else of.exit_code
 
     def _network(self) -> str:
         api, name = self._engine.api, labels.network_name(self._engine.instance)

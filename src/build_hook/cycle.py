@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator
 
-from build_hook import containers, errors, job, watch
+from build_hook import containers, cost, errors, job, watch
 from build_hook.proxy import front, places
 from build_hook.store import builds
 
@@ -17,9 +17,14 @@ class Cycle:
     """Replaces containers behind the proxy."""
 
     def __init__(
-        self, proxy: front.Front, engine: containers.Containers, store: builds.Builds
+        self,
+        proxy: front.Front,
+        accounts: cost.Accountant,
+        engine: containers.Containers,
+        store: builds.Builds,
     ) -> None:
         self._proxy = proxy
+        self._accounts = accounts
         self._containers = engine
         self._store = store
 
@@ -30,12 +35,13 @@ class Cycle:
             ProxyError: if traffic could not be moved; the old version serves on.
             WatchError: if the new version failed; traffic is back on the old one.
         """
-        of.enter(builds.Phase.SWITCHING)
-        self._give_traffic_to(of, new, old)
-        of.release()
+        with self._accounts.account(of.project, of.charge):
+            of.enter(builds.Phase.SWITCHING)
+            self._give_traffic_to(of, new, old)
+            of.release()
 
-        of.enter(builds.Phase.DRAINING)
-        self._drain(of)
+            of.enter(builds.Phase.DRAINING)
+            self._drain(of)
         self._watch(of, new, old)
 
     def recreate(
@@ -48,7 +54,7 @@ class Cycle:
             WatchError: if the new version failed; the old one runs and serves again.
         """
         of.enter(builds.Phase.STARTING)
-        with self._held(of, old):
+        with self._accounts.account(of.project, of.charge), self._held(of, old):
             try:
                 self._drain(of, everywhere=True)
                 self._containers.stop(old.container.id, old.project.stop_grace_period)
@@ -99,7 +105,7 @@ class Cycle:
             self._containers.stop(left.id, of.project.stop_grace_period)
 
     def _look(self, at: containers.Container) -> containers.Container | None:
-        return self._containers.inspect(at.id)
+        return self._containers.look(at.id)
 
     def _give_traffic_to(
         self, of: job.Job, new: containers.Container, old: job.Version | None

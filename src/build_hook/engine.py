@@ -30,13 +30,15 @@ class Engine:
         return self._client.api
 
     def ping(self) -> None:
-        """Make sure that the engine answers.
+        """Make sure that the engine takes connections: one that is stopping has old ones left.
 
         Raises:
             EngineDownError: if it does not.
         """
         with self.speaking("reach the engine"):
-            self.api.ping()
+            fresh = docker.APIClient(base_url=self.host, timeout=_TIMEOUT)
+            with contextlib.closing(fresh):
+                fresh.ping()
 
     def data_root(self) -> pathlib.Path:
         """The folder that the engine keeps its data in."""

@@ -6,6 +6,7 @@ from build_hook import (
     checkout,
     collect,
     containers,
+    cost,
     cycle,
     errors,
     gate,
@@ -40,7 +41,7 @@ class Pipeline:
         self._repositories = checkout.Repositories(
             with_settings.repositories, with_settings.checkouts
         )
-        self._cycle = cycle.Cycle(proxy, self._containers, store)
+        self._cycle = cycle.Cycle(proxy, cost.Accountant(with_settings), self._containers, store)
 
     def run(self, of: job.Job) -> None:
         """Bring a build to its end, whatever that is; raises only what nobody foresaw.
@@ -201,14 +202,12 @@ class Pipeline:
         self._store.note(of.build.id, container=new.id)
 
         of.enter(builds.Phase.GATING)
-        return gate.prove(
-            of.project, lambda: self._containers.inspect(new.id), of.check_stop, of.log
-        )
+        return gate.prove(of.project, lambda: self._containers.look(new.id), of.check_stop, of.log)
 
     def _roll_back(self, of: job.Job, error: errors.WatchError) -> None:
         serving = self._store.serving().get(of.project.name)
         if serving is None or serving.build == of.build.id:
-            self._fail(of, f"{error} There is no earlier version to go back to.")
+            self._fail(of, f"{error}. There is no earlier version to go back to")
             return
         self._undo(of)
         of.end(builds.Phase.ROLLED_BACK, f"{error}. Build {serving.build} serves again")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
-from build_hook import containers, engine, project, registry, secret_files, settings
+from build_hook import containers, engine, images, project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
 from build_hook.store import builds
 
@@ -145,6 +145,12 @@ class Project:
             assert answer.status == 200, f"{answer.status} {body}"
             return body.strip()
 
+    def answers(self) -> bool:
+        """Whether a GET is answered with 200."""
+        with contextlib.suppress(OSError, AssertionError, http.client.HTTPException):
+            return bool(self.get())
+        return False
+
     def shown(self) -> dict[str, Any]:
         """The project's row of ``projects --json``."""
         rows = self.host.run("projects")["projects"]
@@ -175,6 +181,8 @@ class Host:
         self.settings = settings.load(state, self.environ)
         self.engine = engine.Engine(self.settings.docker_host, self.settings.instance)
         self.containers = containers.Containers(self.engine, self.settings.secrets)
+        self.images = images.Images(self.engine)
+        self.apps = baseimage.APPS
         self.store = builds.Builds(self.settings.database)
         self.product = product.Product(self.settings, folder / "serve.log")
         self.webhook = delivery.Webhook({})

@@ -1,0 +1,124 @@
+"""The engine stops, starts again, and containers come back with other addresses."""
+
+import time
+
+import pytest
+
+from build_hook import condition
+from build_hook.store import builds
+from tests.functional import host as hosts
+from tests.functional import own_engine
+
+PHASE = builds.Phase
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with hosts.folder() as place, own_engine.running(place) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def host(engine):
+    with (
+        hosts.base_image(engine.host) as base,
+        hosts.serving(base, docker_host=engine.host, reconcile_interval=3600, min_free_mb=1) as h,
+    ):
+        yield h
+        engine.start()  # for those who clear up; does nothing where it runs
+
+
+@pytest.fixture(scope="module")
+def web(host):
+    made = host.add("web")
+    made.live()
+    return made
+
+
+def test_deploys_go_to_the_engine_of_the_setting(host, web, engine):
+    assert host.settings.docker_host == engine.host
+    assert web.serving().is_running
+
+
+def test_stopped_engine_is_named_builds_wait_and_go_on(host, web, engine):
+    first, before = web.serving(), web.version
+    engine.stop()
+    pushed = web.push()
+
+    told = host.until(lambda: condition.read(host.settings.run).engine, "the problem")
+    assert told == (
+        f"The Docker engine does not answer at {engine.host}. Start it (systemctl start docker); "
+        "what waits for it goes on by itself"
+    )
+    assert host.run("projects")["engine_problem"] == told
+    assert web.build_of(pushed).phase is PHASE.QUEUED
+
+    engine.start()
+    assert web.ended(pushed).phase is PHASE.LIVE
+    assert web.get() == web.version != before
+    assert first.id != web.serving().id
+    assert condition.read(host.settings.run).engine is None
+
+
+def test_container_that_comes_back_elsewhere_is_followed(host, web, engine):
+    others = [occupy(host, number) for number in range(2)]
+    engine.stop()
+    engine.start()
+
+    assert host.until(web.answers, "an answer from the container", 30)
+    assert web.get() == web.version
+    for other in others:
+        host.engine.api.remove_container(other, force=True)
+
+
+def occupy(host, number):
+    """A container on the same network that starts with the engine, maybe before ours."""
+    api = host.engine.api
+    network = f"build-hook-{host.settings.instance}"
+    made = api.create_container(
+        host.base,
+        ["/bin/sleep", "1000"],
+        name=f"other-{number}-{host.settings.instance}",
+        stop_timeout=1,
+        labels={"io.build-hook.demo": host.settings.instance},
+        host_config=api.create_host_config(
+            network_mode=network, restart_policy={"Name": "always"}
+        ),
+    )["Id"]
+    api.start(made)
+    return made
+
+
+def test_restarted_container_with_another_address_is_followed(host, web):
+    """What an engine's restart does to addresses, made to happen for certain."""
+    api, before = host.engine.api, web.serving()
+    others = []
+    while web.serving().address == before.address:
+        api.stop(before.id, timeout=0)
+        others.append(occupy(host, 10 + len(others)))
+        api.start(before.id)
+
+    host.until(web.answers, "an answer")
+
+    assert web.serving().id == before.id
+    for other in others:
+        api.remove_container(other, force=True)
+
+
+@pytest.mark.parametrize("phase", [PHASE.BUILDING, PHASE.GATING, PHASE.WATCHING])
+def test_engine_restarted_during_a_deploy_loses_nothing(host, web, engine, phase):
+    host.register(web, watch=4 if phase is PHASE.WATCHING else 0.3, health={"min_uptime": 2})
+    pushed = web.push()
+    web.until(phase, pushed)
+    engine.stop()
+    time.sleep(0.5)
+    engine.start()
+
+    build = web.ended(pushed, 60)
+    assert build.phase is PHASE.LIVE, (web.log(build), host.log()[-1500:])
+    host.until(lambda: web.answers() and web.get() == web.version, "the new version")
+    assert web.serving().build == build.id
+    assert {c.build for c in web.boxes()} == {
+        build.id,
+        host.store.serving()[web.name].previous,
+    }
