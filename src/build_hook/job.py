@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pydantic
 
-from build_hook import buildlog, containers, errors, project
+from build_hook import buildlog, containers, cost, errors, project
 from build_hook.store import builds
 
 _LOOK_EVERY = 0.2
@@ -43,6 +43,17 @@ class Job:
         """Record how it ended."""
         self.store.enter(self.build.id, phase, reason)
         self.log.headline(f"{phase}: {reason}" if reason else phase)
+
+    def charge(self, spent: cost.Cost) -> None:
+        """Record what the cutover cost."""
+        self.store.charge(
+            self.build.id,
+            requests=spent.requests,
+            failed=spent.failed,
+            longest_gap_ms=spent.longest_gap_ms,
+        )
+        gap = "" if spent.longest_gap_ms is None else f", longest gap {spent.longest_gap_ms} ms"
+        self.log(f"cutover: {spent.requests} requests, {spent.failed} failed{gap}")
 
     def check_stop(self) -> None:
         """Stop here if nobody wants the build any more; looks a few times a second at most.

@@ -10,7 +10,14 @@ from build_hook.store import records
 BIGGEST_ID = 2**63 - 1
 MOST_ROWS = 200
 
-Number = Annotated[int, pydantic.Field(ge=1, le=BIGGEST_ID)]
+
+def _whole(given: object) -> object:
+    # to JSON Schema 7.0 is an integer
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+_Positive = Annotated[int, pydantic.Field(ge=1, le=BIGGEST_ID)]
+Number = Annotated[_Positive, pydantic.BeforeValidator(_whole, json_schema_input_type=_Positive)]
 Name = Annotated[str, pydantic.Field(pattern=project.NAME)]
 Time = Annotated[float, pydantic.Field(description="seconds since 1970, UTC")]
 Ref = Annotated[
@@ -102,6 +109,11 @@ class Build(Given):
     finished: Time | None
     image: str | None
     container: str | None
+    requests: int | None = pydantic.Field(description="served by the proxy during the cutover")
+    failed: int | None = pydantic.Field(description="how many of them failed")
+    longest_gap_ms: int | None = pydantic.Field(
+        description="longest time without an answer during the cutover"
+    )
     url: str
     log: str = pydantic.Field(description="where its log can be read")
 

@@ -78,9 +78,19 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
         options.print_json({"builds": rows})
         return
     options.print_table(
-        ("build", "project", "commit", "cause", "phase", "took", "why"),
+        ("build", "project", "commit", "cause", "phase", "took", "failed", "gap", "why"),
         [
-            (b.id, b.project, (b.commit or "-")[:10], b.cause, b.phase, _took(b), b.reason or "")
+            (
+                b.id,
+                b.project,
+                (b.commit or "-")[:10],
+                b.cause,
+                b.phase,
+                _took(b),
+                "-" if b.failed is None else f"{b.failed} of {b.requests}",
+                "-" if b.longest_gap_ms is None else f"{b.longest_gap_ms} ms",
+                b.reason or "",
+            )
             for b in found
         ],
     )

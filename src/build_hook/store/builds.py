@@ -131,6 +131,16 @@ class Builds:
                 (*columns.values(), build),
             )
 
+    def charge(
+        self, build: int, *, requests: int, failed: int, longest_gap_ms: int | None
+    ) -> None:
+        """Record what a cutover cost the users."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE builds SET requests = ?, failed = ?, longest_gap_ms = ? WHERE id = ?",
+                (requests, failed, longest_gap_ms, build),
+            )
+
     def ask_cancel(self, build: int) -> Build:
         """Ask a build to stop; a queued one ends at once.
 

@@ -74,6 +74,11 @@ MIGRATIONS = (
     );
     CREATE INDEX replays_by_delivery ON replays (delivery)
     """,
+    """
+    ALTER TABLE builds ADD COLUMN requests INTEGER;
+    ALTER TABLE builds ADD COLUMN failed INTEGER;
+    ALTER TABLE builds ADD COLUMN longest_gap_ms INTEGER
+    """,
 )
 
 

@@ -76,7 +76,8 @@ class Build:
 
     ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
     in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
-    failed through no fault of the commit, so that trying again makes sense.
+    failed through no fault of the commit, so that trying again makes sense. The last three are
+    what its cutover cost the users, None where that is not known.
     """
 
     id: int
@@ -95,6 +96,9 @@ class Build:
     settings: str | None
     image: str | None
     container: str | None
+    requests: int | None
+    failed: int | None
+    longest_gap_ms: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,4 +141,7 @@ def of_row(row: sqlite3.Row) -> Build:
         settings=row["settings"],
         image=row["image"],
         container=row["container"],
+        requests=row["requests"],
+        failed=row["failed"],
+        longest_gap_ms=row["longest_gap_ms"],
     )
