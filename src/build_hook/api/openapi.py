@@ -9,6 +9,16 @@ from build_hook.api import models, routes
 from build_hook.store import tokens
 
 _REF = "#/components/schemas/{model}"
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "one event: lines of the log, and then the build's end",
+    "properties": {
+        "event": {"enum": ["end", "error"], "description": "none: data is lines of the log"},
+        "id": {"type": "string", "description": "send it as Last-Event-ID to go on from there"},
+        "data": {"type": "string"},
+    },
+    "required": ["data"],
+}
 _WORDS = {
     400: "not HTTP as it should be",
     401: "no good token",
@@ -145,5 +155,7 @@ def _responses(route: routes.Route, schemas: _Schemas) -> dict[str, Any]:
 def _content(route: routes.Route, schemas: _Schemas) -> dict[str, Any]:
     if route.gives is not None:
         return {"application/json": {"schema": schemas.ref(route.gives)}}
-    text = {"schema": {"type": "string"}}
-    return {"text/plain": text, "text/event-stream": text}
+    return {
+        "text/plain": {"schema": {"type": "string"}},
+        "text/event-stream": {"schema": _EVENT},
+    }
