@@ -23,6 +23,7 @@ from build_hook.proxy import process
 _PATIENCE = 10.0
 _QUICK = 1.0
 _SLOWEST = 5.0
+_STOP, _CHILD = b"s", b"c"
 
 
 class Child:
@@ -102,26 +103,27 @@ def serve(with_settings: settings.Settings) -> None:
         Child("worker", (*ours, "worker"), run, None),
         Child("web", (*ours, "web", "--fd", str(listener.fileno())), run, listener.fileno()),
     ]
-    with _stop_signal() as stopped:
-        _keep(children, stopped)
+    with _signals() as told:
+        _keep(children, told)
     for child in reversed(children):
         child.stop()
     for child in reversed(children):
         child.wait(_PATIENCE)
 
 
-def _keep(children: Sequence[Child], stopped: int) -> None:
+def _keep(children: Sequence[Child], told: int) -> None:
     while True:
         for child in children:
             child.keep()
-        if select.select([stopped], [], [], 0.1)[0]:
+        if select.select([told], [], [], 0.1)[0] and _STOP in os.read(told, 1024):
             return
 
 
 def _listen(with_settings: settings.Settings) -> socket.socket:
     address = (with_settings.listen, with_settings.port)
     try:
-        listener = socket.create_server(address, backlog=2048, reuse_port=False)
+        family = socket.AF_INET6 if ":" in with_settings.listen else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=2048)
     except OSError as error:
         raise errors.SettingsError(
             f"Web cannot listen on {address[0]}:{address[1]}: {os.strerror(error.errno or 0)}",
@@ -135,15 +137,17 @@ def _listen(with_settings: settings.Settings) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _stop_signal() -> Generator[int]:
-    """A file descriptor that becomes readable when it is time to stop."""
+def _signals() -> Generator[int]:
+    """A file descriptor that tells of signals: to stop, or that a child has ended."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
-    def note(*_: object) -> None:
-        os.write(writer, b"x")
+    def note(number: int, _: object) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: there is enough to read
+            os.write(writer, _CHILD if number == signal.SIGCHLD else _STOP)
 
-    previous = {n: signal.signal(n, note) for n in (signal.SIGTERM, signal.SIGINT)}
+    known = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+    previous = {number: signal.signal(number, note) for number in known}
     try:
         yield reader
     finally:
