@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from build_hook import registry, settings
+from build_hook.api import routes
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -35,6 +36,56 @@ without a restart. A file that breaks a rule is refused with the reason, and the
 stays in force. A key that is not listed here is refused, since it is most often a typo.
 """
 
+API_INTRO = """\
+# The API
+
+Made from `src/build_hook/api/routes.py` by `./dev docs`. `GET /api/v1/openapi.json` is the whole
+of it for programs, and needs no token.
+
+## A token
+
+```sh
+build-hook token create laptop --scope deploy                 # prints it, this once
+build-hook token create screen --scope read --expires 30      # days
+build-hook token list
+build-hook token revoke laptop                                # at once
+```
+
+A scope opens what stands before it as well: `read` looks at projects, builds, logs and
+deliveries; `deploy` also asks for builds, stops them and replays deliveries; `admin` also sees
+who sent a delivery and with which headers. Why tokens are as they are:
+[ADR 0011](../adr/0011-api-tokens.md).
+
+## Examples
+
+```sh
+TOKEN=bh_1_…
+URL=http://localhost:8080/api/v1
+
+curl -H "Authorization: Bearer $TOKEN" $URL/projects
+curl -H "Authorization: Bearer $TOKEN" "$URL/builds?project=shop&limit=5"
+curl -H "Authorization: Bearer $TOKEN" -X POST $URL/projects/shop/deploy
+curl -H "Authorization: Bearer $TOKEN" -X POST $URL/projects/shop/deploy \\
+     -H 'Content-Type: application/json' -d '{"ref": "topic"}'
+curl -H "Authorization: Bearer $TOKEN" -X POST $URL/projects/shop/rollback
+curl -H "Authorization: Bearer $TOKEN" -X POST $URL/builds/2/cancel
+curl -H "Authorization: Bearer $TOKEN" -N "$URL/builds/2/log?follow=1"
+curl -H "Authorization: Bearer $TOKEN" -X POST $URL/deliveries/1/replay
+```
+
+A list answers `next` while there is more: send it as `before` for the next page. With `follow=1`
+a log comes as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html):
+lines of the log, a comment every 15 seconds of silence, and `event: end` with the build's phase.
+A client that was cut off sends the last `id` as `Last-Event-ID` and goes on from there.
+
+Every refusal is `{"success": false, "error": …, "hint": …}`; the hint says what to do. 401 and
+403 are about the token, 409 says that it cannot be done as things stand, 422 that the call was not
+understood, 429 that too many calls without a good token came from this address, 503 that it cannot
+be done now. `Retry-After` says when to try again.
+
+## Calls
+"""
+
 
 def pages() -> dict[str, str]:
     """Every generated file, by its path in the repository."""
@@ -43,7 +94,16 @@ def pages() -> dict[str, str]:
         "src/build_hook/registry.schema.json": json.dumps(schema, indent=2) + "\n",
         "docs/reference/settings.md": f"{SETTINGS_INTRO}\n{_settings_table()}",
         "docs/reference/registry.md": f"{REGISTRY_INTRO}\n{_sections(schema)}",
+        "docs/reference/api.md": f"{API_INTRO}\n{_calls()}",
     }
+
+
+def _calls() -> str:
+    rows = [
+        (f"`{route.method} {routes.PREFIX}{route.path}`", str(route.scope), route.summary)
+        for route in routes.ROUTES
+    ]
+    return _table(("call", "scope", "what it does"), rows)
 
 
 def _settings_table() -> str:
