@@ -46,6 +46,11 @@ class Product:
         self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        return self._process.pid
+
+    @property
     def url(self) -> str:
         """Where web listens."""
         return f"http://127.0.0.1:{self._config.port}"
