@@ -176,4 +176,5 @@ def network(name: str) -> Iterator[str]:
         form = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"
         yield docker("network", "inspect", f"--format={form}", name).strip()
     finally:
-        docker("network", "rm", name)
+        if not docker("ps", "--quiet", f"--filter=network={name}"):
+            docker("network", "rm", name)

@@ -17,7 +17,7 @@ ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"]
 _TCP = """FROM scratch
 COPY busybox /bin/busybox
 COPY index.html /index.html
-ENTRYPOINT ["/bin/busybox", "nc", "-lk", "-p", "64738", "-e", "/bin/busybox", "cat", "/index.html"]
+ENTRYPOINT ["/bin/busybox", "nc", "-llllllll", "-p", "64738", "-e", "/bin/busybox", "cat", "/index.html"]
 """
 
 

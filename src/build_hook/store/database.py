@@ -91,6 +91,7 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     Raises:
         StoreError: if the file is damaged or comes from a newer version.
     """
+    is_new = not path.exists()  # whoever made one beforehand decides who may write it
     try:
         connection = sqlite3.connect(
             path, timeout=30, isolation_level=None, check_same_thread=False
@@ -106,7 +107,8 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
             "Restore it from a backup, or move it away: builds start from an empty history, "
             "containers that run are kept",
         ) from error
-    path.chmod(0o640)
+    if is_new:
+        path.chmod(0o640)
     return connection
 
 
