@@ -1,6 +1,7 @@
 """How a project stands: what serves, what was built last, what is wrong."""
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
 from build_hook import condition, project
 from build_hook.store import builds
@@ -17,13 +18,17 @@ class Standing:
     warning: str | None
 
 
-def look(of: project.Project, store: builds.Builds, wrong: condition.Condition) -> Standing:
-    """How a project stands now."""
-    serving = store.serving().get(of.name)
-    return Standing(
-        of,
-        live=store.get(serving.build) if serving else None,
-        last=next(iter(store.recent(of.name, 1)), None),
-        problem=wrong.projects.get(of.name),
-        warning="takes unsigned deliveries" if of.allow_unsigned else None,
-    )
+def look(
+    projects: Iterable[project.Project], store: builds.Builds, wrong: condition.Condition
+) -> Iterator[Standing]:
+    """How projects stand now."""
+    serving = store.serving()
+    for of in projects:
+        live = serving.get(of.name)
+        yield Standing(
+            of,
+            live=store.get(live.build) if live else None,
+            last=next(iter(store.recent(of.name, 1)), None),
+            problem=wrong.projects.get(of.name),
+            warning="takes unsigned deliveries" if of.allow_unsigned else None,
+        )

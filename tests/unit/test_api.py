@@ -10,7 +10,7 @@ import pytest
 from benchmarks import signed_push
 from build_hook import buildlog, condition, wake
 from build_hook.api import openapi, resources, routes
-from build_hook.store import builds, tokens
+from build_hook.store import builds, session, tokens
 from tests import world as worlds
 
 CALLS = [(route.method, route.path, route) for route in routes.ROUTES]
@@ -390,6 +390,24 @@ def test_database_that_is_in_the_way_is_503(world, admin):
 
     assert result.status_code == 503
     assert result.headers["retry-after"]
+
+
+def test_database_that_is_locked_for_long_is_503_for_orders_and_nothing_to_readers(
+    world, admin, monkeypatch
+):
+    monkeypatch.setattr("build_hook.api.parts.PATIENCE", 0.1)
+    blocker = session.Session(world.options.database)
+    try:
+        with blocker.transaction():
+            order, read = world.call(
+                post("/projects/shop/deploy", admin), call("/projects", admin)
+            )
+    finally:
+        blocker.close()
+
+    assert (order.status_code, read.status_code) == (503, 200)
+    assert "locked" in order.json["error"]
+    assert order.headers["retry-after"]
 
 
 def test_errors_of_the_framework_name_the_document(world):

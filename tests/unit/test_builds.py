@@ -123,16 +123,16 @@ def test_columns_that_are_not_there_are_refused(store):
 
 
 def test_database_that_cannot_be_written_is_one_clear_error(store):
-    store._connection.execute(f"PRAGMA max_page_count = {store_pages(store)}")
+    store._session.rows(f"PRAGMA max_page_count = {store_pages(store)}")
 
     fill = (store.add(REQUEST) for _ in range(1000))
 
     with pytest.raises(errors.StoreError, match=r"database or disk is full\. Make room"):
         list(fill)
-    store._connection.execute("PRAGMA max_page_count = 100000")
+    store._session.rows("PRAGMA max_page_count = 100000")
 
     assert store.add(REQUEST).phase is PHASE.QUEUED
 
 
 def store_pages(store):
-    return store._connection.execute("PRAGMA page_count").fetchone()[0]
+    return store._session.rows("PRAGMA page_count")[0][0]

@@ -58,7 +58,7 @@ class Parts:
 class _Stores:
     def __init__(self, options: settings.Settings) -> None:
         self.session = session.Session(options.database, patience=PATIENCE)
-        self.builds = builds.Builds(options.database)
+        self.builds = builds.Builds(options.database, patience=PATIENCE)
 
     def close(self) -> None:
         self.session.close()

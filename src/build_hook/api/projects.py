@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from build_hook import answers, condition, listing, project, standing
+from build_hook import answers, condition, listing, standing
 from build_hook.api import call, find, models, parts
 from build_hook.store import builds
 
@@ -10,8 +10,9 @@ from build_hook.store import builds
 def every(of: parts.Parts, asked: call.Call) -> models.Projects:
     """List all projects and how they stand."""
     wrong = condition.read(of.options.run)
+    found = standing.look(of.projects.registry.projects, of.builds, wrong)
     return models.Projects(
-        projects=tuple(_shown(entry, of, wrong, asked) for entry in of.projects.registry.projects),
+        projects=tuple(_shown(one, asked) for one in found),
         registry_problem=of.projects.problem,
         engine_problem=wrong.engine,
     )
@@ -20,7 +21,8 @@ def every(of: parts.Parts, asked: call.Call) -> models.Projects:
 def one(of: parts.Parts, asked: call.Call) -> models.Project:
     """Tell how a project stands."""
     entry = find.registered(of, asked.path["name"])
-    return _shown(entry, of, condition.read(of.options.run), asked)
+    (found,) = standing.look([entry], of.builds, condition.read(of.options.run))
+    return _shown(found, asked)
 
 
 def deploy(of: parts.Parts, asked: call.Call) -> models.Build:
@@ -47,10 +49,8 @@ def roll_back(of: parts.Parts, asked: call.Call) -> models.Build:
     return models.Build(**asked.build(build))
 
 
-def _shown(
-    entry: project.Project, of: parts.Parts, wrong: condition.Condition, asked: call.Call
-) -> models.Project:
-    found = standing.look(entry, of.builds, wrong)
+def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
+    entry = found.project
     return models.Project(
         name=entry.name,
         repository=listing.without_password(entry.repository),

@@ -84,7 +84,7 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
     current = registry.load(with_settings.registry)
     store = builds.Builds(with_settings.database)
     wrong = condition.read(with_settings.run)
-    rows = [_row(p, store, wrong) for p in current.projects]
+    rows = [_row(found) for found in standing.look(current.projects, store, wrong)]
     if as_json:
         options.print_json(
             {"projects": rows, "registry_problem": wrong.registry, "engine_problem": wrong.engine}
@@ -108,9 +108,8 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
     )
 
 
-def _row(of: project.Project, store: builds.Builds, wrong: condition.Condition) -> dict[str, Any]:
-    found = standing.look(of, store, wrong)
-    live, last = found.live, found.last
+def _row(found: standing.Standing) -> dict[str, Any]:
+    of, live, last = found.project, found.live, found.last
     return {
         "name": of.name,
         "repository": of.repository,

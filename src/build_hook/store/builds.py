@@ -1,14 +1,11 @@
 """Builds: what was asked for, how far it is, how it ended, and which one serves."""
 
-import contextlib
 import pathlib
 import sqlite3
-import threading
 import time
-from collections.abc import Generator
 
 from build_hook import errors
-from build_hook.store import database, records
+from build_hook.store import records, session
 from build_hook.store.records import Build, Cause, Phase, Request, Serving
 
 __all__ = ["Build", "Builds", "Cause", "Phase", "Request", "Serving", "enqueue"]
@@ -50,18 +47,16 @@ def enqueue(
 class Builds:
     """The builds of one database; safe to share between threads."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._connection = database.connect(path)
-        self._lock = threading.RLock()
+    def __init__(self, path: pathlib.Path, *, patience: float = session.PATIENCE) -> None:
+        self._session = session.Session(path, patience=patience)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._connection.close()
+        self._session.close()
 
     def add(self, request: Request) -> Build:
         """Ask for a build."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             return self._get(enqueue(connection, request))
 
     def get(self, build: int) -> Build:
@@ -70,8 +65,7 @@ class Builds:
         Raises:
             StoreError: if there is none of that number.
         """
-        with self._lock:
-            return self._get(build)
+        return self._get(build)
 
     def recent(
         self, project: str | None = None, limit: int = 20, before: int | None = None
@@ -93,7 +87,7 @@ class Builds:
 
     def fail(self, build: int, reason: str, *, retry: bool) -> None:
         """Record that a build failed; ``retry`` if the commit is not to blame."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             connection.execute(
                 "UPDATE builds SET retry = ? WHERE id = ? AND finished IS NULL", (retry, build)
             )
@@ -106,7 +100,7 @@ class Builds:
             CancelledError: if it has ended, or somebody cancelled it before it took traffic.
         """
         now, late = time.time(), phase not in records.CANCELLABLE
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             entered = connection.execute(
                 "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
                 " AND finished IS NULL AND (cancel = 0 OR ?5)",
@@ -125,7 +119,7 @@ class Builds:
         if unknown:
             raise ValueError(f"no such columns: {unknown}")
         names = ", ".join(f"{name} = ?" for name in columns)
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             connection.execute(
                 f"UPDATE builds SET {names} WHERE id = ?",  # noqa: S608 - names checked above
                 (*columns.values(), build),
@@ -135,7 +129,7 @@ class Builds:
         self, build: int, *, requests: int, failed: int, longest_gap_ms: int | None
     ) -> None:
         """Record what a cutover cost the users."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             connection.execute(
                 "UPDATE builds SET requests = ?, failed = ?, longest_gap_ms = ? WHERE id = ?",
                 (requests, failed, longest_gap_ms, build),
@@ -147,7 +141,7 @@ class Builds:
         Raises:
             StoreError: if it has ended already, or has taken traffic and cannot be taken back.
         """
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             found = self._get(build)
             if found.finished is not None:
                 raise errors.StoreError(f"Build {build} has ended already: {found.phase}")
@@ -162,7 +156,7 @@ class Builds:
 
     def requeue(self, build: int, reason: str) -> None:
         """Put a build that could not go on back into the queue, unless a newer one waits."""
-        with self._lock:
+        with self._session.lock:
             if self.newer_queued(self.get(build)):
                 self.enter(build, Phase.SUPERSEDED, "by a newer push")
             else:
@@ -170,7 +164,7 @@ class Builds:
 
     def forget_old(self, project: str, keep: int) -> list[int]:
         """Forget a project's builds that ended, but the newest and those that serve."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             rows = connection.execute(
                 "DELETE FROM builds WHERE project = ?1 AND finished IS NOT NULL AND id NOT IN"
                 " (SELECT id FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT ?2)"
@@ -192,23 +186,21 @@ class Builds:
 
     def phases(self, build: int) -> list[tuple[Phase, float]]:
         """The phases of a build, with the time of each."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT phase, at FROM phases WHERE build = ? ORDER BY rowid", (build,)
-            ).fetchall()
+        rows = self._session.rows(
+            "SELECT phase, at FROM phases WHERE build = ? ORDER BY rowid", (build,)
+        )
         return [(Phase(row["phase"]), float(row["at"])) for row in rows]
 
     def serving(self) -> dict[str, Serving]:
         """What serves, by project."""
-        with self._lock:
-            rows = self._connection.execute("SELECT * FROM serving").fetchall()
+        rows = self._session.rows("SELECT * FROM serving")
         return {
             row["project"]: Serving(row["project"], row["build"], row["previous"]) for row in rows
         }
 
     def set_serving(self, project: str, build: int, previous: int | None) -> None:
         """Record which build serves from now on."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             connection.execute(
                 "INSERT INTO serving VALUES (?, ?, ?) ON CONFLICT (project)"
                 " DO UPDATE SET build = excluded.build, previous = excluded.previous",
@@ -217,7 +209,7 @@ class Builds:
 
     def forget_serving(self, project: str) -> None:
         """Record that nothing serves a project any more."""
-        with self._transaction() as connection:
+        with self._session.transaction() as connection:
             connection.execute("DELETE FROM serving WHERE project = ?", (project,))
 
     def _get(self, build: int) -> Build:
@@ -227,21 +219,8 @@ class Builds:
         return found[0]
 
     def _select(self, clause: str, values: tuple[object, ...] = ()) -> list[Build]:
-        with self._lock, database.speaking():
-            rows = self._connection.execute(
-                f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
-                values,
-            ).fetchall()
+        rows = self._session.rows(
+            f"SELECT * FROM builds {clause}",  # noqa: S608 - clauses are literals of this file
+            values,
+        )
         return [records.of_row(row) for row in rows]
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._lock, database.speaking():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise

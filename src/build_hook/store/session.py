@@ -8,18 +8,21 @@ from collections.abc import Generator, Sequence
 
 from build_hook.store import database
 
+# Seconds that a writer waits for another process's transaction.
+PATIENCE = 30.0
+
 
 class Session:
-    """A database that is open; ``patience`` is how long a writer waits for another one."""
+    """A database that is open; hold ``lock`` where several calls belong together."""
 
-    def __init__(self, path: pathlib.Path, *, patience: float = 30) -> None:
+    def __init__(self, path: pathlib.Path, *, patience: float = PATIENCE) -> None:
+        self.lock = threading.RLock()
         self._connection = database.connect(path)
         self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
+        with self.lock:
             self._connection.close()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
@@ -28,7 +31,7 @@ class Session:
         Raises:
             StoreError: if the database cannot be used.
         """
-        with self._lock, database.speaking():
+        with self.lock, database.speaking():
             return self._connection.execute(sql, values).fetchall()
 
     @contextlib.contextmanager
@@ -38,7 +41,7 @@ class Session:
         Raises:
             StoreError: if the database cannot be used.
         """
-        with self._lock, database.speaking():
+        with self.lock, database.speaking():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
