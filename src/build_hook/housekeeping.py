@@ -45,5 +45,5 @@ def forget(with_settings: settings.Settings, now: float) -> int:
     finally:
         of.close()
     if gone:
-        _log.info("forgot %d old deliveries", gone)
+        _log.info("deliveries forgotten for their age or room: %d", gone)
     return gone
