@@ -346,6 +346,7 @@ def serving(base: str, start: bool = True, **knobs: object) -> Generator[Host]:
         if start:
             stack.enter_context(made.product)
             made.product.wait_until_ready()
+            wait_for(lambda: "worker: ready" in made.log(), "the worker", 20)
         yield made
 
 
