@@ -1,5 +1,6 @@
 """The application: which resource answers where, and who works with whom."""
 
+import asyncio
 import functools
 import traceback
 from collections.abc import Mapping
@@ -86,7 +87,7 @@ class _Life:
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Write what waits."""
-        self._api.close()
+        await asyncio.to_thread(self._api.close)
         await self._store.close()
         web_log.write("stop")
 
