@@ -46,14 +46,16 @@ def ensure_user(name: str, group: str | None = None) -> None:
         run("/usr/sbin/useradd", "--system", "--no-create-home", *shell, *own, name)
 
 
-def ensure_folder(path: pathlib.Path, mode: int, user: str, group: str) -> bool:
-    """Make the folder, or hand it over with all below it; True if something changed."""
+def ensure_folder(
+    path: pathlib.Path, mode: int, user: str, group: str, *, whole: bool = True
+) -> bool:
+    """Make the folder, or hand it over, with all below it if ``whole``; True if it changed."""
     uid, gid = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
     path.mkdir(parents=True, exist_ok=True)
     stat = path.stat()
     if (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777) == (uid, gid, mode):
         return False
-    for below in path.rglob("*"):
+    for below in path.rglob("*") if whole else ():
         os.chown(below, uid, gid, follow_symlinks=False)
     os.chown(path, uid, gid)
     path.chmod(mode)

@@ -49,13 +49,14 @@ def has_docker() -> bool:
 def ensure_state(wanted: config.Config) -> None:
     """Make the state folder: web may read what it must and write only the database.
 
-    The sticky bit keeps web, which is in the folder's group, from replacing the registry.
+    The sticky bit keeps web, which is in the folder's group, from replacing the registry. In
+    such a folder the kernel lets others open only what belongs to the folder's owner
+    (fs.protected_regular): that is the worker's account, and the units see to the database.
     """
     state = wanted.product.state
     machine.ensure_user(config.WEB_USER)
     machine.ensure_user(wanted.user, None if machine.has_group(wanted.user) else GROUP)
-    if not state.exists():
-        machine.ensure_folder(state, 0o3770, "root", GROUP)
+    machine.ensure_folder(state, 0o3770, wanted.user, GROUP, whole=False)
     for path, mode, user in (
         (wanted.product.secrets, 0o700, config.WEB_USER),
         (wanted.product.repositories, 0o700, wanted.user),
@@ -64,8 +65,6 @@ def ensure_state(wanted: config.Config) -> None:
         (wanted.product.run, 0o3770, wanted.user),
     ):
         machine.ensure_folder(path, mode, user, GROUP)
-    if not wanted.product.database.exists():
-        machine.ensure_file(wanted.product.database, "", 0o660, wanted.user, GROUP)
     settings.load(state, environ={})  # names the instance, before web could
 
 
@@ -193,6 +192,7 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
         "user": wanted.user,
         "web_user": config.WEB_USER,
         "group": GROUP,
+        "database": wanted.product.database,
         "docker_group": DOCKER_GROUP,
         "address": f"[{host}]" if ":" in host else host,
         "port": wanted.product.port,

@@ -17,7 +17,8 @@ ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"]
 _TCP = """FROM scratch
 COPY busybox /bin/busybox
 COPY index.html /index.html
-ENTRYPOINT ["/bin/busybox", "nc", "-llllllll", "-p", "64738", "-e", "/bin/busybox", "cat", "/index.html"]
+ENTRYPOINT ["/bin/busybox", "nc", "-llllllll", "-p", "64738", "-e"]
+CMD ["/bin/busybox", "cat", "/index.html"]
 """
 
 

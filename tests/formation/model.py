@@ -72,7 +72,7 @@ class Model:
             raise RefusedError("container scoped relation requires a subordinate application")
         return self._relate(a, b, is_container=is_container)
 
-    def configure(self, name: str, **options: Any) -> None:
+    def configure(self, name: str, /, **options: Any) -> None:
         """Set options; None goes back to the default. Underscores stand for dashes."""
         app = self.apps[name]
         self._set_options(app, {key.replace("_", "-"): v for key, v in options.items()})

@@ -116,7 +116,6 @@ def test_folders_keep_web_from_what_is_not_its_own(hook, world, machine):
         "checkouts": "0o700",
         "logs": "0o2750",
         "run": "0o3770",
-        "build-hook.db": "0o660",
         "registry.json": "0o640",
     }
     assert (machine.folder / "state").stat().st_mode & 0o7777 == 0o3770
