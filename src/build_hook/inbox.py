@@ -1,17 +1,19 @@
 """The inbox: deliveries are on disk before they are answered, many with one fsync.
 
 While a thread waits for the disk, deliveries gather; all of them go into the next transaction,
-so the price of an fsync is shared by those that came together.
+so the price of an fsync is shared by those that came together. Several processes of web take
+turns at the file: SQLite alone would have them ask again and again.
 """
 
 import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import fcntl
 import pathlib
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from build_hook import errors, web_log
 from build_hook.store import builds, database, deliveries
@@ -20,6 +22,8 @@ from build_hook.store import builds, database, deliveries
 PATIENCE = 4
 MOST_WAITING = 1024
 MOST_TOGETHER = 256
+# Pages in the write-ahead log before somebody's answer waits for its move into the database.
+CHECKPOINT_PAGES = 4000
 # Bodies above this are copied outside the event loop.
 LARGE = 1024 * 1024
 
@@ -86,6 +90,7 @@ class Inbox:
         self._most_waiting = most_waiting
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._turn: TextIO | None = None
         self._waiting: collections.deque[_Item] = collections.deque()
         self._arrived = asyncio.Event()
         self._closing = False
@@ -150,9 +155,9 @@ class Inbox:
             batch = self._take()
             for item in batch:
                 await self._store(connection, item)
-            await self._on_disk(connection.execute, "COMMIT")
+            await self._on_disk(self._commit, connection)
             self.transactions += 1
-        except (sqlite3.Error, errors.StoreError) as error:
+        except (sqlite3.Error, errors.StoreError, OSError) as error:
             self._fail(batch := batch or self._take(), error)
         if any(isinstance(item.outcome, Receipt) and item.requests for item in batch):
             self._on_builds()
@@ -167,8 +172,17 @@ class Inbox:
         if self._connection is None:
             self._connection = database.connect(self._path)
             self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        if self._turn is None:
+            self._turn = self._path.with_suffix(".turn").open("w")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         self._connection.execute("BEGIN IMMEDIATE")
         return self._connection
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+        assert self._turn is not None  # noqa: S101 - taken before the transaction
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _take(self) -> list[_Item]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
@@ -183,7 +197,9 @@ class Inbox:
     def _fail(self, batch: list[_Item], error: Exception) -> None:
         self._disconnect()
         web_log.write("inbox", error=str(error), deliveries=len(batch))
-        what = str(error) if isinstance(error, sqlite3.Error) else "the database is damaged"
+        what = "the database is damaged" if isinstance(error, errors.StoreError) else str(error)
+        if isinstance(error, OSError):
+            what = error.strerror or type(error).__name__  # without the path
         for item in batch:
             item.outcome = UnavailableError(
                 f"Nothing can be stored now: {what}",
@@ -194,6 +210,9 @@ class Inbox:
         if self._connection is not None:
             self._connection.close()  # rolls back what was not committed
             self._connection = None
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
 
 
 def _add(connection: sqlite3.Connection, item: _Item) -> None:

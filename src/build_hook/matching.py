@@ -4,6 +4,8 @@ Never by a repository's short name. The index is built once for each reading of 
 so that an answer takes as long with ten thousand projects as with ten.
 """
 
+import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -46,8 +48,9 @@ def concerns(entry: project.Project, event: push.Event) -> bool:
     """
     if event.repository is None:
         return True
-    known = frozenset(_project_keys(entry.repository))
-    keys = [*_event_keys(event), *_names(event, _NO_HOST)]
+    known = _known_keys(entry.repository)
+    # the full name decides nearly always, and needs no URL to be read
+    keys = itertools.chain(_names(event, _NO_HOST), _event_keys(event))
     return any(key in known for key in keys)
 
 
@@ -59,6 +62,11 @@ def follows(entry: project.Project, ref: str) -> bool:
     if entry.branches is not None:
         return kind is push.RefType.BRANCH and patterns.fits(entry.branches, name)
     return entry.ref == ref
+
+
+@functools.lru_cache(maxsize=1024)  # of what the operator registered, never of what was sent
+def _known_keys(url: str) -> frozenset[str]:
+    return frozenset(_project_keys(url))
 
 
 def _project_keys(url: str) -> Iterator[str]:

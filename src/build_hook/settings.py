@@ -66,6 +66,9 @@ class Settings(pydantic.BaseModel):
     max_body_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
         default=25, description="largest delivery accepted, in MiB"
     )
+    web_workers: Annotated[int, pydantic.Field(ge=0, le=16)] = pydantic.Field(
+        default=0, description="processes of web; 0 takes one for each processor, at most two"
+    )
     keep_deliveries_days: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
         default=30, description="days that deliveries are kept, to look at and to replay"
     )

@@ -1,18 +1,21 @@
-"""Web under gunicorn: one event loop that serves, one master that restarts it."""
+"""Web under gunicorn: few event loops that serve, one master that restarts them."""
 
 import contextlib
 import ctypes
 import gc
 import importlib
+import os
 import resource
 import sys
 from typing import Any, NoReturn
 
 from build_hook import app, settings
 
-# Connections of slow senders count too; each needs a file descriptor.
+# Of each process. Connections of slow senders count too; each needs a file descriptor.
 MOST_CONNECTIONS = 2048
 OPEN_FILES = 4096
+# More would only wait for each other at the disk, and each takes some 15 MB.
+MOST_WORKERS = 2
 _M_MMAP_THRESHOLD = -3  # malloc.h
 
 
@@ -48,7 +51,7 @@ def configuration(options: settings.Settings, fd: int | None = None) -> dict[str
         "bind": f"fd://{fd}" if fd is not None else address(options.listen, options.port),
         "worker_class": "build_hook.web_worker.WebWorker",
         "worker_connections": MOST_CONNECTIONS,
-        "workers": 1,
+        "workers": options.web_workers or min(MOST_WORKERS, os.cpu_count() or 1),
         "preload_app": True,
         "asgi_lifespan": "on",
         "asgi_loop": "asyncio",

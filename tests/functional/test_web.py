@@ -184,6 +184,16 @@ def test_worker_process_that_dies_is_replaced(web):
     assert web.push("after").status == 202
 
 
+def test_processes_of_web_share_the_load_and_the_inbox(start):
+    web = start(WEB_WORKERS="3")
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(web.push, [f"shared-{number}" for number in range(200)]))
+
+    assert len(web.pids()) == 1 + 3
+    assert {answer.status for answer in answers} == {202}
+    assert web.rows("SELECT count(*) FROM deliveries") == [(200,)]
+
+
 def test_stop_does_not_wait_for_idle_connections(web):
     pids = web.pids()
     idle = web.connect()
@@ -294,7 +304,7 @@ def test_headers_too_large_are_refused(web):
 
 
 def test_connections_above_the_bound_are_told(start):
-    web = start(most=20)
+    web = start(most=20, WEB_WORKERS="1")
     clients = [web.connect() for _ in range(21)]
     answers = [client.recv(4096) for client in clients[20:]]
     for client in clients:

@@ -1,4 +1,5 @@
 import asyncio
+import fcntl
 from typing import Any
 
 import pytest
@@ -71,6 +72,22 @@ def test_delivery_and_its_builds_are_stored_together(tmp_path, box, nudges):
         (1, receipt.delivery, "shop", "queued"),
         (2, receipt.delivery, "blog", "queued"),
     ]
+
+
+def test_waits_for_its_turn_at_the_file(tmp_path, box):
+    with (tmp_path / "db.turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+        async def first_refused_then_let_in():
+            waiting = asyncio.ensure_future(box.put(_delivery(), ()))
+            done, _ = await asyncio.wait([waiting], timeout=0.3)
+            fcntl.flock(turn, fcntl.LOCK_UN)
+            return done, await waiting
+
+        done, receipt = _run(box, first_refused_then_let_in)
+
+        assert (done, receipt.again) == (set(), False)
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)  # others may have theirs
 
 
 def test_delivery_without_builds_wakes_nobody(box, nudges):

@@ -20,9 +20,21 @@ def test_address(host, expected):
     assert web.address(host, 80) == expected
 
 
-def test_one_process_serves_and_nothing_else_listens(options):
+@pytest.mark.parametrize(("processors", "expected"), [(1, 1), (2, 2), (64, 2), (None, 1)])
+def test_one_process_for_each_processor_at_most_two(options, monkeypatch, processors, expected):
+    monkeypatch.setattr(web.os, "cpu_count", lambda: processors)
+
+    assert web.configuration(options)["workers"] == expected
+
+
+def test_as_many_processes_as_the_settings_say(tmp_path):
+    options = settings.load(tmp_path, {"BUILD_HOOK_WEB_WORKERS": "5"})
+
+    assert web.configuration(options)["workers"] == 5
+
+
+def test_nothing_else_listens(options):
     configuration = web.configuration(options)
 
-    assert configuration["workers"] == 1
     assert configuration["control_socket_disable"] is True
     assert configuration["accesslog"] is None

@@ -37,10 +37,10 @@ def enqueue(
         " WHERE project = ? AND phase = ? AND finished IS NULL AND id < ? RETURNING id",
         (Phase.SUPERSEDED, now, f"by build {build}", request.project, Phase.QUEUED, build),
     ).fetchall()
-    connection.executemany(
-        "INSERT INTO phases VALUES (?, ?, ?)",
-        [(row["id"], Phase.SUPERSEDED, now) for row in overtaken],
-    )
+    for row in overtaken:
+        connection.execute(
+            "INSERT INTO phases VALUES (?, ?, ?)", (row["id"], Phase.SUPERSEDED, now)
+        )
     return build
 
 
