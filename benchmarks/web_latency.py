@@ -80,7 +80,7 @@ async def run(port: int, rate: int, seconds: float, projects: int) -> tuple[list
 
 def measure(rate: int, seconds: float, projects: int) -> Round:
     """One round on a fresh server."""
-    with web_stage.server(web_stage.OURS, projects) as (port, state):
+    with web_stage.server(web_stage.OURS, projects) as (port, state, _):
         asyncio.run(run(port, rate, 1, projects))
         before = _stored(state)
         times, failed = asyncio.run(run(port, rate, seconds, projects))

@@ -64,8 +64,8 @@ def measure(senders: int, seconds: float, rounds: int) -> tuple[list[float], lis
     ours: list[float] = []
     bare: list[float] = []
     with (
-        web_stage.server(web_stage.OURS) as (our_port, _),
-        web_stage.server(web_stage.BARE) as (bare_port, _),
+        web_stage.server(web_stage.OURS) as (our_port, _, _),
+        web_stage.server(web_stage.BARE) as (bare_port, _, _),
     ):
         load(our_port, senders, 1)
         load(bare_port, senders, 1)

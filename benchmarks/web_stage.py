@@ -11,7 +11,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
 
 from benchmarks import signed_push
 from build_hook import project, registry, settings
@@ -36,16 +37,26 @@ web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
 """
 
 
+class Stage(NamedTuple):
+    """A server that runs."""
+
+    port: int
+    state: pathlib.Path
+    pid: int
+
+
 @contextlib.contextmanager
-def server(script: str, projects: int = 10) -> Generator[tuple[int, pathlib.Path]]:
-    """Serve on a free port; gives the port and the state folder."""
+def server(
+    script: str, projects: int = 10, more: Sequence[project.Project] = ()
+) -> Generator[Stage]:
+    """Serve so many projects, and more, on a free port."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
         (pathlib.Path(folder) / "web.log").open("wb") as log,
     ):
         state = pathlib.Path(folder)
-        _register(state, projects)
+        _register(state, projects, more)
         process = subprocess.Popen(
             [sys.executable, "-c", script, folder, str(listener.fileno())],
             pass_fds=(listener.fileno(),),
@@ -55,7 +66,7 @@ def server(script: str, projects: int = 10) -> Generator[tuple[int, pathlib.Path
         port = listener.getsockname()[1]
         try:
             _wait(port)
-            yield port, state
+            yield Stage(port, state, process.pid)
         finally:
             process.terminate()
             try:
@@ -70,7 +81,7 @@ def name(number: int) -> str:
     return f"project-{number}"
 
 
-def _register(state: pathlib.Path, count: int) -> None:
+def _register(state: pathlib.Path, count: int, more: Sequence[project.Project]) -> None:
     options = settings.load(state)
     (options.secrets / "benchmark").write_bytes(signed_push.SECRET)
     entries = tuple(
@@ -82,7 +93,7 @@ def _register(state: pathlib.Path, count: int) -> None:
         )
         for number in range(count)
     )
-    registry.save(options.registry, registry.Registry(projects=entries))
+    registry.save(options.registry, registry.Registry(projects=(*entries, *more)))
 
 
 def _wait(port: int) -> None:
