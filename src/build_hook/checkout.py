@@ -203,9 +203,16 @@ def _git(
                 "Make room, then: build-hook deploy",
             ) from error
         raise errors.CheckoutError(
-            f"git could not {what}: {redact(error.last_line or str(error))}",
+            f"git could not {what}: {redact(_said(error))}",
             "Check the repository's address and that this machine may read it",
         ) from error
+
+
+def _said(error: process.ProcessError) -> str:
+    """What git and ssh said, without their advice: ours follows."""
+    advice = ("Please make sure you have", "and the repository exists")
+    lines = [line.strip(" .\r") for line in error.tail if not line.startswith(advice)]
+    return "; ".join([line for line in lines if line][-2:]) or str(error)
 
 
 def redact(text: str) -> str:

@@ -108,6 +108,30 @@ class Project:
         """Push, and wait for the end of the deploy."""
         return self.ended(self.push(**files))
 
+    def fails(self) -> builds.Build:
+        """Ask for a deploy that cannot succeed; how it ended.
+
+        A change of the registry makes the worker look by itself: its build may come first.
+        """
+        asked = self.host.run("deploy", self.name, "--wait", code=1)["id"]
+
+        def look() -> builds.Build | None:
+            failed = (b for b in self.history() if b.phase is builds.Phase.FAILED)
+            return next((b for b in failed if b.id >= asked), None)
+
+        return wait_for(look, "a build that failed")
+
+    def settle(self) -> None:
+        """Have the newest commit live, with nothing under way."""
+        self.host.run("deploy", self.name)
+
+        def look() -> bool:
+            serving = self.host.store.serving()[self.name]
+            is_newest = self.host.store.get(serving.build).commit == self.head
+            return is_newest and all(b.phase.is_end for b in self.history())
+
+        wait_for(look, f"{self.name} to settle")
+
     def live(self, **files: str | None) -> builds.Build:
         """Push what has to go live."""
         build = self.deploy(**files)

@@ -36,15 +36,16 @@ def inject(
     with traffic.Traffic({"web": web.url}) as load:
         assert load.wait_for("web", web.get(), 10)
         with fault.inject(web):
-            shown = host.run("deploy", web.name, "--wait", code=1)
-        load.stop()
-    same, seen = web.serving() == serving, load.window()
-    told = tidy(shown["reason"], host)
+            build = web.fails()
+            same = web.serving() == serving
+            load.stop()
+    web.settle()
+    seen, reason = load.window(), build.reason or ""
     cells = (
-        fault.name, shown["phase"], told, "the same" if same else "ANOTHER",
+        fault.name, build.phase, tidy(reason, host), "the same" if same else "ANOTHER",
         str(seen.requests), str(seen.failed),
     )  # fmt: skip
-    return cells, bool(same and not seen.failed and re.search(fault.says, shown["reason"]))
+    return cells, bool(same and not seen.failed and re.search(fault.says, reason))
 
 
 def tidy(reason: str, host: hosts.Host) -> str:
