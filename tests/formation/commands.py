@@ -247,7 +247,7 @@ class Commands:
 
     def _secret_remove(self, call: Call) -> None:
         secret = self._owned(call)
-        call.context.after.append(lambda: self._model.secrets.pop(secret.id, None))
+        call.context.after.append(lambda: self._model.forget(secret))
 
     def _granted(self, call: Call) -> entities.Relation:
         return self._model.relations[int(call.options["--relation"].split(":")[-1])]

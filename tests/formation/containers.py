@@ -121,11 +121,11 @@ class Container:
             tar.add(folder, arcname=".")
         docker("cp", "-", f"{self.name}:{charm}", stdin=packed.getvalue())
 
-    def environment(self, _: str) -> dict[str, str]:
+    def environment(self, unit: str) -> dict[str, str]:
         """Paths inside."""
         return {
             "PATH": f"{AGENT}/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "JUJU_CHARM_DIR": self._charm(_),
+            "JUJU_CHARM_DIR": self._charm(unit),
             "JUJU_AGENT_SOCKET_ADDRESS": f"{AGENT}/agent.sock",
         }
 
@@ -160,6 +160,7 @@ def start(number: str, name: str, network: str, agent: pathlib.Path) -> Containe
     )  # fmt: skip
     form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     machine = Container(number, name, docker("inspect", f"--format={form}", name).strip())
+    state = ""
     for _ in range(120):
         waiting = [DOCKER, "exec", name, "systemctl", "is-system-running", "--wait"]
         state = subprocess.run(waiting, check=False, capture_output=True, text=True).stdout

@@ -183,6 +183,10 @@ class Model:
             if unit is not None and name != leader:
                 unit.queue.append(Event("secret-changed", secret=secret.id))
 
+    def forget(self, secret: Secret) -> None:
+        """Remove a secret with all its revisions."""
+        self.secrets.pop(secret.id, None)
+
     def _new_unit(
         self, app: Application, machine: machines.Machine, principal: Unit | None = None
     ) -> Unit:

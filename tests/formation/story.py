@@ -12,10 +12,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 
 from tests.formation import containers, githost, model, visitor
-from tools import bundles
+from tools import bundles, pack
 
 ROOT = pathlib.Path(__file__).parents[2]
 NETWORK = "build-hook-formation"
@@ -30,9 +31,10 @@ class UntrueError(Exception):
 class Story:
     """The steps, in order; each one builds on those before."""
 
-    def __init__(self, formation: model.Model, git: githost.GitHost) -> None:
+    def __init__(self, formation: model.Model, git: githost.GitHost, folder: pathlib.Path) -> None:
         self.model = formation
         self.git = git
+        self.folder = folder
 
     def bundle_deploys(self) -> str:
         """The article's bundle deploys, and every unit is content."""
@@ -73,10 +75,119 @@ class Story:
         expect(load.failed == 0, f"{load.failed} of {load.requests} requests failed")
         return f"{taken:.1f} s, {load.requests} requests, 0 failed"
 
+    def config_takes_effect(self) -> str:
+        """A changed option of a project reaches its container; the proxy runs on."""
+        self.calm()
+        proxy = self.pid("build-hook-proxy")
+        with self.steady_load() as load:
+            self.model.configure(SELFOSS, environment="MODE=staging")
+            self.model.settle()
+            taken = wait_until(lambda: "MODE=staging" in self.environment(SELFOSS), "MODE")
+        expect(self.pid("build-hook-proxy") == proxy, "the proxy was restarted")
+        expect(load.failed == 0, f"failed: {load.failures[:3]}")
+        return f"{taken:.1f} s, {load.requests} requests, 0 failed"
+
+    def wrong_config_changes_nothing(self) -> str:
+        """Wrong config is named with its fix, and what runs goes on."""
+        before = self.serving(SELFOSS)
+        self.model.configure(SELFOSS, ports="80")
+        self.model.configure(HOOK, concurrency=0)
+        self.model.settle()
+        states = self.model.statuses()
+        for unit in (f"{SELFOSS}/0", f"{HOOK}/0"):
+            expect(states[unit][0] == "blocked", f"{unit} is {states[unit]}")
+            expect("Use: juju config" in states[unit][1], f"{unit} says {states[unit][1]}")
+        expect(self.serving(SELFOSS) == before, "another container serves")
+        self.model.configure(SELFOSS, ports="9000:80")
+        self.model.configure(HOOK, concurrency=None)
+        self.model.settle()
+        self.content()
+        return states[f"{SELFOSS}/0"][1]
+
+    def rotation_refuses_nobody(self) -> str:
+        """A rotated secret: the old and the new are accepted until the old one is dropped."""
+        old = self.webhook(SELFOSS)["secret"]
+        expect(self.deliver(SELFOSS, "three", old) == 202, "refused before the rotation")
+        self.act("rotate-secret", project=SELFOSS)
+        new = self.webhook(SELFOSS)["secret"]
+        expect(new != old, "the secret is the same")
+        answers = [self.deliver(SELFOSS, f"{n}", secret) for n, secret in ((4, old), (5, new))]
+        expect(answers == [202, 202], f"answers during the rotation: {answers}")
+        self.act("rotate-secret", project=SELFOSS, forget_previous=True)
+        answers = [self.deliver(SELFOSS, f"{n}", secret) for n, secret in ((6, old), (7, new))]
+        expect(answers == [401, 202], f"answers after the rotation: {answers}")
+        self.wait_for(self.selfoss, "7")
+        return "0 refused; the old one is refused once dropped"
+
+    def refresh_fails_nobody(self) -> str:
+        """A newer build hook charm takes over under load; the proxy is not even restarted."""
+        proxy, web = self.pid("build-hook-proxy"), self.pid("build-hook-web")
+        archive = newer_charm(self.folder)
+        health = f"http://{self.address}:8080/healthz"
+        with self.steady_load() as load, visitor.Load(health) as deliveries:
+            self.model.refresh(HOOK, archive)
+            self.model.settle()
+            time.sleep(3)
+        expect(self.pid("build-hook-web") != web, "web runs the old code")
+        expect(self.pid("build-hook-proxy") == proxy, "the proxy was restarted")
+        for each in (load, deliveries):
+            expect(each.failed == 0, f"failed: {each.failures[:3]}")
+        return f"{load.requests} + {deliveries.requests} requests, 0 failed"
+
+    def every_event_again_changes_nothing(self) -> str:
+        """Another update-status everywhere writes nothing."""
+        self.model.update_status()
+        self.model.settle()
+        before = self.fingerprint()
+        self.model.update_status()
+        hooks = self.model.settle()
+        expect(hooks == len(self.model.statuses()), f"{hooks} hooks followed")
+        expect(self.fingerprint() == before, "files were written")
+        return f"{hooks} hooks, nothing followed"
+
+    def removed_relation_unregisters(self) -> str:
+        """A removed relation unregisters its project, whose container goes."""
+        self.calm()
+        self.model.remove_relation(MUMBLE, HOOK)
+        self.model.settle()
+        listing = json.loads(visitor.get(f"http://{self.address}:8080/"))
+        expect([hook["name"] for hook in listing["hooks"]] == [SELFOSS], f"{listing}")
+        taken = wait_until(lambda: not self.containers(MUMBLE), "the container is still there")
+        return f"{taken:.1f} s"
+
+    def second_machine_serves(self) -> str:
+        """A second Docker host gets a build hook of its own, and serves what is placed there."""
+        self.model.add_unit("docker", "1")
+        self.model.settle()
+        self.model.add_unit(SELFOSS, "docker/1")
+        self.model.settle()
+        address = self.model.machines["1"].address
+        taken = self.wait_for(lambda: visitor.get(f"http://{address}:9000/").strip(), "7")
+        self.content()
+        return f"{taken:.1f} s"
+
+    def removed_build_hook_leaves_its_data(self) -> str:
+        """A removed build hook leaves its data, and nothing else of ours."""
+        machine = self.machine
+        self.model.remove_relation("docker", HOOK)
+        units = machine.run("sh", "-c", "ls /etc/systemd/system | grep build-hook || true")
+        expect(units == "", f"left over: {units}")
+        expect("build_hook" not in machine.run("ps", "ax"), "a process runs on")
+        expect("haproxy" not in machine.run("ps", "ax"), "the proxy runs on")
+        expect(machine.run("ls", "/var/lib/build-hook/registry.json") != "", "the data is gone")
+        return ""
+
+    @property
+    def machine(self) -> containers.Container:
+        """The first machine."""
+        machine = self.model.machines["0"]
+        assert isinstance(machine, containers.Container)
+        return machine
+
     @property
     def address(self) -> str:
-        """The first machine."""
-        return self.model.machines["0"].address
+        """Where the first machine is."""
+        return self.machine.address
 
     def selfoss(self) -> str:
         """What the first project answers."""
@@ -91,31 +202,72 @@ class Story:
         states = self.model.statuses()
         expect({state for state, _ in states.values()} == {"active"}, f"{states}")
 
+    def act(self, action: str, **parameters: object) -> dict[str, str]:
+        """Run an action of the build hook, and let its consequences settle."""
+        task = self.model.run(f"{HOOK}/0", action, **parameters)
+        expect(task.failure is None, f"{action}: {task.failure}")
+        self.model.settle()
+        return task.results
+
+    def webhook(self, name: str) -> dict[str, str]:
+        """What the operator enters at the git host."""
+        return self.act("get-webhook", project=name, reveal=True)
+
+    def deliver(self, name: str, version: str, secret: str) -> int:
+        """Push a version and deliver it, signed; the status of the answer."""
+        body = self.git.push(name, version)
+        return visitor.deliver(f"http://{self.address}:8080/hooks/{name}", body, secret)
+
     def push(self, name: str, version: str) -> None:
         """Push a version, and deliver what a git host would."""
+        webhook = self.webhook(name)
         body = self.git.push(name, version)
-        webhook = self.model.run(f"{HOOK}/0", "get-webhook", project=name, reveal=True).results
         status = visitor.deliver(webhook["url"], body, webhook["secret"])
         expect(status == 202, f"the delivery was answered {status}")
 
+    def calm(self) -> None:
+        """Wait until no build is under way: a new version is watched for a while."""
+
+        def is_calm() -> bool:
+            rows = json.loads(self.machine.run("build-hook", "projects", "--json"))["projects"]
+            return all(row["last_build"].endswith(" live") for row in rows)
+
+        wait_until(is_calm, "builds do not end")
+
+    def containers(self, name: str) -> list[str]:
+        """The containers of a project, running or not, newest first."""
+        label = f"label=io.build-hook.project={name}"
+        listed = self.machine.run("docker", "ps", "-a", "--filter", label, "--format={{.Names}}")
+        return listed.split()
+
     def serving(self, name: str) -> str:
         """The container that carries a project."""
-        machine = self.model.machines["0"]
-        assert isinstance(machine, containers.Container)
-        label = f"label=io.build-hook.project={name}"
-        listed = machine.run("docker", "ps", "--filter", label, "--format", "{{.Names}}")
-        return listed.split()[0]
+        return self.containers(name)[0]
+
+    def environment(self, name: str) -> str:
+        """The environment of the container that carries a project."""
+        form = "--format={{json .Config.Env}}"
+        return self.machine.run("docker", "inspect", form, self.serving(name))
+
+    def pid(self, unit: str) -> str:
+        """The main process of a unit."""
+        return self.machine.run("systemctl", "show", "--property=MainPID", "--value", unit)
+
+    def fingerprint(self) -> str:
+        """When which of the files that charms write was changed last."""
+        places = ["/etc/systemd/system", "/etc/docker/daemon.json", "/usr/local/bin/build-hook"]
+        places += [f"/var/lib/build-hook/{name}" for name in ("registry.json", "secrets")]
+        return self.machine.run("find", *places, "-printf", "%p %T@ %i\n")
 
     def wait_for(self, ask: "visitor.Question", answer: str) -> float:
         """Wait until a project answers that; how long it took."""
-        started, last = time.monotonic(), ""
-        while time.monotonic() - started < PATIENCE:
+
+        def is_so() -> bool:
             with contextlib.suppress(OSError):
-                last = ask()
-                if last == answer:
-                    return time.monotonic() - started
-            time.sleep(0.1)
-        raise UntrueError(f"waited for {answer!r}, got {last!r}")
+                return ask() == answer
+            return False
+
+        return wait_until(is_so, f"nobody answers {answer!r}")
 
     @contextlib.contextmanager
     def steady_load(self) -> Iterator[visitor.Load]:
@@ -129,7 +281,38 @@ STEPS = (
     Story.projects_are_listed,
     Story.first_builds_serve,
     Story.push_cycles_the_container,
+    Story.config_takes_effect,
+    Story.wrong_config_changes_nothing,
+    Story.rotation_refuses_nobody,
+    Story.refresh_fails_nobody,
+    Story.every_event_again_changes_nothing,
+    Story.removed_relation_unregisters,
+    Story.second_machine_serves,
+    Story.removed_build_hook_leaves_its_data,
 )
+
+
+def wait_until(is_so: Callable[[], bool], otherwise: str) -> float:
+    """Wait for something; how long it took."""
+    started = time.monotonic()
+    while time.monotonic() - started < PATIENCE:
+        if is_so():
+            return time.monotonic() - started
+        time.sleep(0.1)
+    raise UntrueError(otherwise)
+
+
+def newer_charm(folder: pathlib.Path) -> pathlib.Path:
+    """The build hook charm with other code in it, as a later version would have."""
+    newer = folder / "newer.charm"
+    packed = ROOT / "dist" / f"docker-build-hook_{pack.architecture()}.charm"
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(newer, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename == "src/build_hook/__init__.py":
+                content += b"\n# A later version.\n"
+            new.writestr(entry, content)
+    return newer
 
 
 def expect(condition: bool, otherwise: str) -> None:
@@ -157,7 +340,7 @@ def main() -> int:
 
             formation = model.Model(folder, make)
             stack.callback(formation.agent.close)
-            story = Story(formation, git)
+            story = Story(formation, git, folder)
             for step in STEPS:
                 say(step.__doc__ or "", lambda step=step: step(story))
     except (UntrueError, model.HookFailedError, RuntimeError) as error:

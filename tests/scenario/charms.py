@@ -1,6 +1,7 @@
 """Where the charms are, and how to load three modules that are all called ``charm``."""
 
 import functools
+import importlib
 import importlib.util
 import pathlib
 import sys
@@ -12,6 +13,12 @@ FOLDERS = {
     "dockerfile": ROOT / "charms" / "dockerfile",
     "docker": ROOT / "charms" / "docker",
 }
+
+
+def part(charm: str, name: str) -> ModuleType:
+    """Another module of a charm."""
+    load(charm)
+    return importlib.import_module(name)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ class FakeHost:
         self.fails = set()
 
     def run(self, *argv):
-        import engine_host
+        engine_host = charms.part("docker", "engine_host")
 
         name, *rest = (argv[0].rpartition("/")[2], *argv[1:])
         if name in self.fails or " ".join([name, *rest[:1]]) in self.fails:
@@ -44,14 +44,14 @@ class FakeHost:
         return ""
 
     def _dpkg_query(self, rest):
-        import engine_host
+        engine_host = charms.part("docker", "engine_host")
 
         if rest[-1] not in self.installed:
             raise engine_host.EngineError("no package")
         return "installed" if "-W" in rest else self.installed[rest[-1]]
 
     def _apt_cache(self, rest):
-        import engine_host
+        engine_host = charms.part("docker", "engine_host")
 
         if rest[-1] not in self.offered:
             raise engine_host.EngineError("no package")
@@ -73,7 +73,7 @@ def docker():
 
 @pytest.fixture
 def host(docker, tmp_path, monkeypatch):
-    import engine_host
+    engine_host = charms.part("docker", "engine_host")
 
     fake = FakeHost()
     which = {"dockerd": "docker.io", "docker-compose": "docker-compose"}
@@ -85,13 +85,13 @@ def host(docker, tmp_path, monkeypatch):
 
 
 def daemon():
-    import engine_host
+    engine_host = charms.part("docker", "engine_host")
 
     return json.loads(engine_host.DAEMON_FILE.read_text())
 
 
 def put(text):
-    import engine_host
+    engine_host = charms.part("docker", "engine_host")
 
     engine_host.DAEMON_FILE.parent.mkdir(exist_ok=True)
     engine_host.DAEMON_FILE.write_text(text)
@@ -161,10 +161,10 @@ def test_option_reaches_the_engine(docker, host, option, value, key, verb):
 
 
 def test_every_key_is_an_option_with_a_test():
-    import daemon_options
+    daemon_options = charms.part("docker", "daemon_options")
 
     options = yaml.safe_load((charms.FOLDERS["docker"] / "config.yaml").read_text())["options"]
-    (mark,) = test_option_reaches_the_engine.pytestmark
+    (mark,) = getattr(test_option_reaches_the_engine, "pytestmark", ())
 
     assert set(options) == {*daemon_options.KEYS, "version", "compose"}
     assert {case[0] for case in mark.args[1]} == set(daemon_options.KEYS)

@@ -102,7 +102,7 @@ def test_option_reaches_the_build_hook(selfoss, option, value, field, wire):
 
 def test_every_option_has_a_test():
     options = yaml.safe_load((charms.FOLDERS["dockerfile"] / "config.yaml").read_text())["options"]
-    (mark,) = test_option_reaches_the_build_hook.pytestmark
+    (mark,) = getattr(test_option_reaches_the_build_hook, "pytestmark", ())
     tested = {case[0] for case in mark.args[1]}
 
     assert set(options) - tested == {"repository", "build-script", "path"}
@@ -181,7 +181,7 @@ def test_status_on_a_machine_without_build_hook(selfoss):
     ],
 )  # fmt: skip
 def test_status_tells_what_serves(selfoss, monkeypatch, fields, status):
-    import standing
+    standing = charms.part("dockerfile", "standing")
 
     monkeypatch.setattr(standing.time, "time", lambda: 7300.0)
     out = selfoss.run(
