@@ -18,6 +18,7 @@ from build_hook.store import builds
 _log = logging.getLogger(__name__)
 _SIDE_BY_SIDE = 4
 _LONGEST_PAUSE = 5.0
+_BEEN_THERE = (builds.Phase.LIVE, builds.Phase.SKIPPED)
 
 
 def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Request | None:
@@ -31,6 +32,8 @@ def missing(store: builds.Builds, of: project.Project, head: str) -> builds.Requ
         return None  # it takes the head when it fetches, or is looked at again when it ends
     latest = next((b for b in recent if b.source is None), None)
     serving = store.serving().get(of.name)
+    if serving is None and latest is not None and latest.phase in _BEEN_THERE:
+        latest = None  # the project had left the registry, and is back
     for known in (latest, store.get(serving.build) if serving else None):
         if known is None or known.commit != head or known.retry:
             continue

@@ -71,9 +71,8 @@ def test_projects_and_ports_come_and_go_unnoticed(host):
             assert other.get() == other.version
             host.unregister(other.name)
             host.until(lambda of=other: not of.boxes() and not of.answers(), "its end")
-
-    assert other.name not in host.store.serving()
-    assert host.images.all(other.name) == []
+            assert other.name not in host.store.serving()
+            assert host.images.all(other.name) == []
 
 
 def test_target_port_changes_with_a_version_unnoticed(host):
@@ -127,7 +126,7 @@ def test_long_connection_lives_until_the_drain_ends(host, protocol):
                 pass
         commit = made.push()
         drained = made.until(PHASE.DRAINING, commit)
-        begun = time.monotonic()
+        begun, lasted = time.monotonic(), 0.0
         while made.build_of(commit).phase is PHASE.DRAINING:
             lines.write("hello\n")
             lines.flush()

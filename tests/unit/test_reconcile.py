@@ -117,6 +117,15 @@ def test_head_that_was_pushed_back_is_built_again(store, history):
     assert wanted(store, A)
 
 
+@pytest.mark.parametrize("end", [PHASE.LIVE, PHASE.SKIPPED])
+def test_project_that_left_and_came_back_is_built_again(store, history, end):
+    history.add(A)
+    history.add(A, end)
+    store.forget_serving("shop")
+
+    assert wanted(store, A)
+
+
 def test_new_run_settings_are_deployed(store, history):
     history.add(A)
     changed = SHOP.model_copy(update={"environment": {"X": "1"}})

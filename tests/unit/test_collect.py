@@ -1,0 +1,95 @@
+import dataclasses
+
+import pytest
+
+from build_hook import buildlog, collect, images, settings
+from build_hook.store import builds
+
+PHASE = builds.Phase
+
+
+@dataclasses.dataclass
+class Shelf:
+    """Images in memory."""
+
+    kept: list[images.Image]
+
+    def all(self, of):
+        return [image for image in self.kept if image.project == of]
+
+    def remove(self, image):
+        self.kept = [kept for kept in self.kept if kept.id != image]
+        return True
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings.load(
+        tmp_path / "state", {"BUILD_HOOK_KEEP_IMAGES": "2", "BUILD_HOOK_KEEP_BUILDS": "3"}
+    )
+
+
+@pytest.fixture
+def store(config):
+    made = builds.Builds(config.database)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shelf(store):
+    """Six builds that were live, each with an image; the last two serve."""
+    made = []
+    for number in range(1, 7):
+        build = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
+        store.note(build.id, image=f"image-{number}")
+        store.enter(build.id, PHASE.LIVE)
+        made.append(images.Image(f"image-{number}", "shop", build.id))
+    store.set_serving("shop", 6, 5)
+    return Shelf(made)
+
+
+def ids(shelf):
+    return [image.id for image in shelf.kept]
+
+
+def test_newest_images_and_records_are_kept(config, store, shelf):
+    for number in range(1, 7):
+        buildlog.path(config.logs, number).touch()
+
+    removed = collect.tidy("shop", config, store, shelf)
+
+    assert removed == collect.Removed(images=4, builds=3)
+    assert ids(shelf) == ["image-5", "image-6"]
+    assert [build.id for build in store.recent("shop")] == [6, 5, 4]
+    assert sorted(path.name for path in config.logs.iterdir()) == ["4.log", "5.log", "6.log"]
+
+
+def test_what_serves_or_served_last_is_kept_however_old(config, store, shelf):
+    store.set_serving("shop", 2, 1)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert ids(shelf) == ["image-1", "image-2", "image-5", "image-6"]
+    assert [build.id for build in store.recent("shop")] == [6, 5, 4, 2, 1]
+
+
+def test_image_that_a_roll_back_runs_from_is_kept(config, store, shelf):
+    back = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.ROLLBACK, source=2))
+    store.note(back.id, image="image-2")
+    store.enter(back.id, PHASE.LIVE)
+    store.set_serving("shop", back.id, 6)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert ids(shelf) == ["image-2", "image-5", "image-6"]
+
+
+def test_image_of_a_build_under_way_is_kept(config, store, shelf):
+    running = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.ROLLBACK, source=1))
+    store.note(running.id, image="image-1")
+    store.enter(running.id, PHASE.STARTING)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert ids(shelf) == ["image-1", "image-5", "image-6"]
