@@ -17,7 +17,8 @@ MOST_ADDRESSES = 10_000
 class Limiter:
     """Counts failures, and nothing but failures: who succeeds is never kept waiting.
 
-    For each address it holds the moment at which all its failures are forgotten.
+    For each address it holds the moment at which all its failures are forgotten. Each process
+    of web counts for itself.
     """
 
     def __init__(

@@ -19,7 +19,8 @@ from tests.functional import webserver
 
 @pytest.fixture
 def server(tmp_path):
-    with webserver.serving(tmp_path) as made:
+    # one process of web: what it keeps in memory, each process keeps for itself
+    with webserver.serving(tmp_path, WEB_WORKERS="1") as made:
         yield made
 
 

@@ -33,7 +33,7 @@ Phase = Callable[[int], Awaitable[records.Phase]]
 
 
 class Streams:
-    """Sends logs; knows how many follow one."""
+    """Sends logs; knows how many follow one in this process."""
 
     def __init__(self, phase: Phase, *, most: int = MOST_FOLLOWERS) -> None:
         self._phase = phase
