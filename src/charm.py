@@ -12,6 +12,7 @@ from charms.docker_build_hook.v0 import dockerfile
 import config
 import operations
 import outcomes
+import removal
 import reports
 import service
 import state
@@ -77,7 +78,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.reconcile()
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
-        service.remove(keep_data=bool(self.config["keep-data"]))
+        removal.remove(keep_data=bool(self.config["keep-data"]))
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import pathlib
 import shlex
-import shutil
 import sys
 
 import jinja2
@@ -119,20 +118,6 @@ def stopped() -> tuple[str, ...]:
     """The units that should run and do not."""
     wanted = [unit for unit in UNITS if unit != WORKER or has_docker()]
     return tuple(unit for unit in wanted if not machine.is_active(unit))
-
-
-def remove(*, keep_data: bool) -> None:
-    """Stop everything and leave nothing of ours but the data, if that is to be kept."""
-    present = [unit for unit in reversed(UNITS) if (UNIT_FOLDER / unit).exists()]
-    if present:
-        machine.systemctl("disable", "--now", *present)
-    for unit in present:
-        (UNIT_FOLDER / unit).unlink()
-    if present:
-        machine.systemctl("daemon-reload")
-    COMMAND.unlink(missing_ok=True)
-    if not keep_data:
-        shutil.rmtree(config.STATE, ignore_errors=True)
 
 
 def environment(wanted: settings.Settings) -> dict[str, str]:

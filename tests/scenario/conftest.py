@@ -24,7 +24,7 @@ def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_mac
     monkeypatch.setattr(config, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(service, "UNIT_FOLDER", tmp_path / "systemd")
     monkeypatch.setattr(service, "COMMAND", tmp_path / "build-hook")
-    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "is_active"):
+    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "is_active", "run"):
         monkeypatch.setattr(real, verb, getattr(fake, verb))
     monkeypatch.setattr(real.pwd, "getpwnam", fake.getpwnam)
     monkeypatch.setattr(real.grp, "getgrnam", fake.getgrnam)

@@ -20,7 +20,15 @@ class FakeMachine:
     active: set[str] = dataclasses.field(default_factory=set)
     enabled: set[str] = dataclasses.field(default_factory=set)
     changes: list[str] = dataclasses.field(default_factory=list)
+    docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     broken: set[str] = dataclasses.field(default_factory=set)
+
+    def run(self, *argv: str) -> str:
+        """Docker's lists of what is ours, and removals from them."""
+        if "--quiet" in argv:
+            return "\n".join(self.docker.get(argv[1], []))
+        self.changes.append(" ".join(argv))
+        return ""
 
     def install(self, *packages: str) -> None:
         self.changes.append(f"install {' '.join(packages)}")

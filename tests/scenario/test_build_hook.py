@@ -223,6 +223,41 @@ def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, ke
     assert not (machine.folder / "build-hook").exists()
 
 
+def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machine, monkeypatch):
+    import removal
+
+    state = hook.run(hook.on.start(), world())
+    machine.docker["ps"] = ["c1"]
+    naps = []
+
+    def sleep(_):
+        naps.append(machine.is_active("build-hook-worker.service"))
+        machine.docker["ps"] = []
+
+    monkeypatch.setattr(removal.time, "sleep", sleep)
+
+    hook.run(hook.on.remove(), state)
+
+    assert naps == [True]
+    assert machine.active == set()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_remove_takes_images_and_network_with_the_data(hook, world, machine, monkeypatch, keep):
+    import removal
+
+    monkeypatch.setattr(removal, "PATIENCE", 0.0)
+    state = hook.run(hook.on.start(), world(config={"keep-data": keep}))
+    machine.docker |= {"ps": ["c1"], "images": ["i1", "i1"], "network": ["n1"]}
+    machine.changes.clear()
+
+    hook.run(hook.on.remove(), state)
+
+    removed = [change for change in machine.changes if change.startswith("/usr/bin/docker")]
+    everything = ["rm --force c1", "rmi --force i1", "network rm n1"]
+    assert removed == ([] if keep else [f"/usr/bin/docker {what}" for what in everything])
+
+
 def test_the_operator_has_the_command(hook, world, machine):
     hook.run(hook.on.start(), world(config={"port": 9090}))
 
@@ -248,6 +283,7 @@ def test_the_operator_has_the_command(hook, world, machine):
         ("build-log-mb", 1.5, "BUILD_HOOK_BUILD_LOG_MB=1.5"),
         ("reconcile-interval", 60.0, "BUILD_HOOK_RECONCILE_INTERVAL=60.0"),
         ("max-body-mb", 2.0, "BUILD_HOOK_MAX_BODY_MB=2.0"),
+        ("web-workers", 3, "BUILD_HOOK_WEB_WORKERS=3"),
         ("keep-deliveries-days", 3.0, "BUILD_HOOK_KEEP_DELIVERIES_DAYS=3.0"),
         ("keep-deliveries-mb", 64.0, "BUILD_HOOK_KEEP_DELIVERIES_MB=64.0"),
         ("trusted-proxies", "192.0.2.0/24, 10.0.0.0/8", "_PROXIES=192.0.2.0/24,10.0.0.0/8"),
@@ -329,6 +365,7 @@ def test_an_ipv6_address_is_bracketed(hook, world, machine):
         ("build-log-mb", 0.0, "Config build-log-mb: Input should be greater"),
         ("reconcile-interval", 0.0, "Config reconcile-interval: Input should be greater"),
         ("max-body-mb", 0.0, "Config max-body-mb: Input should be greater"),
+        ("web-workers", 17, "Config web-workers: Input should be less"),
         ("keep-deliveries-days", 0.0, "Config keep-deliveries-days: Input should be greater"),
         ("keep-deliveries-mb", 0.0, "Config keep-deliveries-mb: Input should be greater"),
         ("trusted-proxies", "house", "Config trusted-proxies: must be a network"),

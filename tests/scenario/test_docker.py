@@ -164,7 +164,7 @@ def test_every_key_is_an_option_with_a_test():
     daemon_options = charms.part("docker", "daemon_options")
 
     options = yaml.safe_load((charms.FOLDERS["docker"] / "config.yaml").read_text())["options"]
-    (mark,) = getattr(test_option_reaches_the_engine, "pytestmark", ())
+    (mark,) = vars(test_option_reaches_the_engine)["pytestmark"]
 
     assert set(options) == {*daemon_options.KEYS, "version", "compose"}
     assert {case[0] for case in mark.args[1]} == set(daemon_options.KEYS)

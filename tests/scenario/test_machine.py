@@ -1,0 +1,82 @@
+"""The verbs of the machine that need no root: files, folders, commands."""
+
+import os
+import types
+
+import pytest
+
+from tests.scenario import charms
+
+charms.load("docker-build-hook")
+import machine  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_account(monkeypatch):
+    me = types.SimpleNamespace(pw_uid=os.getuid(), gr_gid=os.getgid())
+    monkeypatch.setattr(machine.pwd, "getpwnam", lambda _: me)
+    monkeypatch.setattr(machine.grp, "getgrnam", lambda _: me)
+
+
+def test_file_is_written_once(tmp_path):
+    path = tmp_path / "x"
+
+    assert machine.ensure_file(path, "one", 0o600, "a", "b")
+    inode = path.stat().st_ino
+    assert not machine.ensure_file(path, "one", 0o600, "a", "b")
+
+    assert (path.stat().st_ino, path.stat().st_mode & 0o7777) == (inode, 0o600)
+
+
+@pytest.mark.parametrize(("content", "mode"), [("two", 0o600), ("one", 0o644)])
+def test_file_that_differs_is_replaced(tmp_path, content, mode):
+    path = tmp_path / "x"
+    machine.ensure_file(path, "one", 0o600, "a", "b")
+
+    assert machine.ensure_file(path, content, mode, "a", "b")
+
+    assert (path.read_text(), path.stat().st_mode & 0o7777) == (content, mode)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder(tmp_path):
+    path = tmp_path / "a" / "b"
+
+    assert machine.ensure_folder(path, 0o2750, "a", "b")
+    assert not machine.ensure_folder(path, 0o2750, "a", "b")
+
+    assert path.stat().st_mode & 0o7777 == 0o2750
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_folder_of_another_account_is_handed_over(tmp_path, monkeypatch, whole):
+    (tmp_path / "below").touch()
+    owned = []
+    monkeypatch.setattr(machine.os, "chown", lambda path, *_, **__: owned.append(path))
+    other = types.SimpleNamespace(pw_uid=4711)
+    monkeypatch.setattr(machine.pwd, "getpwnam", lambda _: other)
+
+    assert machine.ensure_folder(tmp_path, 0o700, "a", "b", whole=whole)
+
+    assert owned == [*([tmp_path / "below"] if whole else []), tmp_path]
+
+
+def test_command():
+    assert machine.run("/bin/echo", "yes") == "yes\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (("/bin/ls", "/nowhere"), "/bin/ls /nowhere failed: .*No such file"),
+        (("/nowhere/program",), "/nowhere/program failed: "),
+    ],
+)
+def test_command_that_fails_says_why(argv, reason):
+    with pytest.raises(machine.MachineError, match=reason):
+        machine.run(*argv)
+
+
+def test_programs():
+    assert machine.has("sh")
+    assert not machine.has("no-such-program")
