@@ -26,6 +26,9 @@ class WebhookSecrets:
     def __init__(self, charm: ops.CharmBase, projects: dockerfile.ProjectRequirer) -> None:
         self._charm = charm
         self._projects = projects
+        # What this event has written: Juju need not give it back before the event has ended.
+        self._made: dict[str, ops.Secret] = {}
+        self._written: dict[str, WebhookSecret] = {}
 
     def ensure(self, requests: tuple[dockerfile.Request, ...]) -> None:
         """Give every project its secret, and remove those of projects that are gone.
@@ -46,6 +49,8 @@ class WebhookSecrets:
 
     def get(self, app: str) -> WebhookSecret | None:
         """A project's secret; None until the leader has made it."""
+        if app in self._written:
+            return self._written[app]
         entry = self._known().get(app)
         if entry is None:
             return None
@@ -69,7 +74,10 @@ class WebhookSecrets:
     def _create(self, app: str) -> str:
         content = {KEY: secrets.token_urlsafe(32)}
         secret = self._charm.app.add_secret(content, description=f"Signs deliveries for {app}")
-        return secret.id or str(secret.get_info().id)
+        secret_id = secret.id or secret.get_info().id
+        self._made[secret_id] = secret
+        self._written[app] = WebhookSecret(secret_id, content[KEY])
+        return secret_id
 
     def _share(self, request: dockerfile.Request, secret_id: str) -> None:
         relation = self._projects.relation(request.relation_id)
@@ -79,7 +87,7 @@ class WebhookSecrets:
         self._projects.publish_secret(request.relation_id, secret_id)
 
     def _secret(self, secret_id: str) -> ops.Secret:
-        return self._charm.model.get_secret(id=secret_id)
+        return self._made.get(secret_id) or self._charm.model.get_secret(id=secret_id)
 
     def _change(self, app: str, content: dict[str, str]) -> WebhookSecret | None:
         known = self._known()
@@ -88,7 +96,9 @@ class WebhookSecrets:
         # The number wakes the other units, which then write the new value for their web.
         known[app] = {**entry, "revision": int(entry["revision"]) + 1}
         self._remember(known)
-        return WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+        changed = WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+        self._written[app] = changed
+        return changed
 
     def _peers(self) -> ops.Relation | None:
         return self._charm.model.get_relation(PEERS)
