@@ -73,12 +73,17 @@ class Repositories:
             CheckoutError: if it cannot be brought.
         """
         mirror = self._mirror(of)
-        _git(
-            "fetch", "--quiet", "--no-tags", "--force", "--depth=1", "--no-write-fetch-head",
-            "--", of.repository, f"+{what}:refs/build-hook/head",
-            mirror=mirror, timeout=FETCH_TIMEOUT, what=f"fetch {what} of {redact(of.repository)}",
-            check_stop=check_stop,
-        )  # fmt: skip
+        try:
+            _git(
+                "fetch", "--quiet", "--no-tags", "--force", "--depth=1", "--no-write-fetch-head",
+                "--", of.repository, f"+{what}:refs/build-hook/head",
+                mirror=mirror, timeout=FETCH_TIMEOUT,
+                what=f"fetch {what} of {redact(of.repository)}",
+                check_stop=check_stop,
+            )  # fmt: skip
+        except errors.BuildHookError:
+            _discard_partial(mirror)
+            raise
         return _git(
             "rev-parse", "--verify", "refs/build-hook/head^{commit}", mirror=mirror, what="read"
         ).strip()
@@ -156,7 +161,14 @@ class Repositories:
         # left by a git that was killed; one build per project runs, so nobody holds them
         for lock in (mirror / "shallow.lock", mirror / "refs/build-hook/head.lock"):
             lock.unlink(missing_ok=True)
+        _discard_partial(mirror)
         return mirror
+
+
+def _discard_partial(mirror: pathlib.Path) -> None:
+    """Remove what a fetch brought in part: git leaves it, and a full disk stays full."""
+    for left in (mirror / "objects").glob("*/tmp_*"):
+        left.unlink(missing_ok=True)
 
 
 def inside(folder: pathlib.Path, relative: str, what: str) -> pathlib.Path:

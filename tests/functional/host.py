@@ -202,16 +202,20 @@ class Host:
                 **({} if "publish_address" in knobs else {"PUBLISH_ADDRESS": "127.0.0.1"}),
             }.items()
         }
-        self.settings = settings.load(state, self.environ)
+        self.reload()
         self.engine = engine.Engine(self.settings.docker_host, self.settings.instance)
         self.containers = containers.Containers(self.engine, self.settings.secrets)
         self.images = images.Images(self.engine)
         self.apps = baseimage.APPS
-        self.store = builds.Builds(self.settings.database)
         self.product = product.Product(self.settings, folder / "serve.log")
         self.webhook = delivery.Webhook({})
         (folder / "git").mkdir()
         self.forge = gitserver.GitServer(folder / "git", lambda moved: self.fire(moved))
+
+    def reload(self) -> None:
+        """Make the state folder what it has to be, and open it."""
+        self.settings = settings.load(self.folder / "state", self.environ)
+        self.store = builds.Builds(self.settings.database)
 
     def fire(self, moved: gitserver.Moved) -> None:
         """What happens after a push; a test may put something else in its place."""

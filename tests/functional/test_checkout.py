@@ -95,9 +95,12 @@ def test_locks_of_a_killed_git_are_in_nobodys_way(forge, copy, repositories, tmp
     mirror = tmp_path / "repositories/shop.git"
     (mirror / "shallow.lock").touch()
     (mirror / "refs/build-hook/head.lock").touch()
+    part = mirror / "objects/pack/tmp_pack_x"
+    part.touch()
     commit = push(copy)
 
     assert repositories.fetch(of, of.ref) == commit
+    assert not part.exists()
 
 
 def test_what_crashes_left_is_discarded(repositories, tmp_path):
