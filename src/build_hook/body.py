@@ -16,6 +16,8 @@ SCOPE_KEY = "build_hook.body"
 # Bodies above this wait in a file, and are parsed outside the event loop.
 LARGE = 128 * 1024
 MOST_SPOOLED = 32
+# 25 MB and more at what a slow line carries; nothing of it is kept.
+DISCARD_SECONDS = 5
 
 
 class Body:
@@ -101,6 +103,10 @@ class Intake:
             body.close()
 
     async def _read(self, body: Body, scope: Scope, receive: Receive) -> None:
+        if not scope.get("query_string", b"").isascii():  # Falcon would stumble over it
+            raise answers.RefusedError(
+                400, "The address is not ASCII", "Send what is not in a URL percent-encoded"
+            )
         self._check(_declared_length(scope))
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -153,7 +159,7 @@ class Intake:
         # A connection that is closed with bytes unread is reset, and the client never sees
         # the answer.
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(DISCARD_SECONDS):
                 while (await receive()).get("more_body", False):
                     pass
         except TimeoutError:

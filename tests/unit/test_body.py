@@ -18,7 +18,8 @@ def _events(*chunks):
 class _Exchange:
     """One request through the intake into an application that keeps what it got."""
 
-    def __init__(self, tmp_path, events=(), headers=(), **options):
+    def __init__(self, tmp_path, events=(), headers=(), query=b"", **options):
+        self._query = query
         self.sent = []
         self.got: bytes = b""
         self.large = None
@@ -28,7 +29,7 @@ class _Exchange:
         self.intake = body.Intake(self._app, **{"limit": LIMIT, "folder": tmp_path, **options})
 
     def run(self):
-        scope = {"type": "http", "headers": self._headers}
+        scope = {"type": "http", "headers": self._headers, "query_string": self._query}
         asyncio.run(self.intake(scope, self._receive, self._send))
         return self
 
@@ -53,6 +54,13 @@ class _Exchange:
         self.got = scope[body.SCOPE_KEY].load()
         self.large = scope[body.SCOPE_KEY].is_large
         self.after = await receive()
+
+
+def test_address_that_is_not_ascii_is_refused(tmp_path):
+    exchange = _Exchange(tmp_path, _events(b"{}"), query=b"\xff=1").run()
+
+    assert exchange.status == 400
+    assert "percent-encoded" in exchange.answer["hint"]
 
 
 def test_body_arrives_whole(tmp_path):
