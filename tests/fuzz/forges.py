@@ -63,6 +63,11 @@ class Tally:
 
 
 def world() -> matching.Index:
+    """The registered projects, ready to be found."""
+    return matching.Index(registered())
+
+
+def registered() -> list[project.Project]:
     """A project for every repository of the recorded deliveries, and then some."""
     projects: list[project.Project] = []
     for number, one in enumerate(SOURCES):
@@ -79,7 +84,7 @@ def world() -> matching.Index:
                 {"name": f"p{number}", "repository": url, "ref": ref, **given}
             )
         )
-    return matching.Index(projects)
+    return projects
 
 
 def spoil(source: deliveries.Delivery, chance: random.Random) -> deliveries.Delivery:

@@ -9,6 +9,7 @@ from hypothesis import strategies
 
 from build_hook import forges, judge
 from tests import deliveries
+from tests.fuzz import door
 from tests.fuzz import forges as trial
 
 SIGNED = [one for one in trial.SOURCES if one.covers_body and "form" not in one.id]
@@ -115,3 +116,24 @@ def test_the_command_exits_1_on_a_fault(monkeypatch, capsys):
 
     assert caught.value.code == 1
     assert json.loads(capsys.readouterr().out)["faults"] == ["run 1/0"]
+
+
+def test_spoilt_deliveries_through_the_whole_application():
+    tally = door.Trial(seed=7).run(3_000)
+
+    assert tally.faults == []
+    assert tally.runs == sum(tally.answers.values()) == 3_000
+    assert tally.grown < door.MEMORY_MB
+    assert set(tally.answers) >= {200, 202, 400, 401, 404, 405, 415, 422}
+
+
+def test_a_fault_of_the_application_is_found_and_told(monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("after")
+
+    monkeypatch.setattr(judge, "judge", broken)
+
+    faults = door.Trial(seed=7).run(200).faults
+
+    assert any("(500, " in fault for fault in faults)
+    assert any("KeyError('after')" in fault or "event=fault" in fault for fault in faults)
