@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -SI
 """Every hook command: hands its arguments to the emulator's socket and prints the answer."""
 
 import json

@@ -11,7 +11,7 @@ from tests.formation import machines, model
 from tests.formation.charmfile import RefusedError
 
 # Runs the commands that plan.json has for the hook, and notes what they say.
-DISPATCH = """#!/usr/bin/env python3
+DISPATCH = """#!/usr/bin/env -S python3 -SI
 import json, os, pathlib, subprocess, sys
 here = pathlib.Path(__file__).parent
 hook = os.environ["JUJU_DISPATCH_PATH"].partition("/")[2]
