@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ class Model:
         self.secrets: dict[str, Secret] = {}
         self.log: list[tuple[str, str, str]] = []
         self.trace: list[tuple[str, str]] = []
+        self.seconds: list[float] = []
         self._folder, self._make, self._numbers = folder, make, 0
         self.agent = agent.Agent(folder / "agent", self)
 
@@ -285,13 +287,14 @@ class Model:
 
     def _dispatch(self, unit: Unit, event: Event) -> None:
         context = agent.Context(unit, event, set(unit.ports), dict(unit.kept))
-        number = uuid.uuid4().hex
+        number, started = uuid.uuid4().hex, time.monotonic()
         self.agent.contexts[number] = context
         try:
             ran = unit.machine.dispatch(unit.name, self._environment(unit, event, number))
         finally:
             del self.agent.contexts[number]
         self.trace.append((unit.name, self._hook(unit, event)))
+        self.seconds.append(time.monotonic() - started)
         if event.name == "relation-departed" and event.relation is not None:
             self.relations[event.relation].seen[unit.name].discard(event.unit)
         if ran.status != 0:

@@ -163,7 +163,7 @@ class Story:
         self.model.settle()
         address = self.model.machines["1"].address
         taken = self.wait_for(lambda: visitor.get(f"http://{address}:9000/").strip(), "7")
-        self.content()
+        self.content(HOOK, SELFOSS)
         return f"{taken:.1f} s"
 
     def removed_build_hook_leaves_its_data(self) -> str:
@@ -175,6 +175,7 @@ class Story:
         expect("build_hook" not in machine.run("ps", "ax"), "a process runs on")
         expect("haproxy" not in machine.run("ps", "ax"), "the proxy runs on")
         expect(machine.run("ls", "/var/lib/build-hook/registry.json") != "", "the data is gone")
+        expect(machine.run("docker", "ps", "--all", "--quiet") == "", "containers are left")
         return ""
 
     @property
@@ -197,9 +198,10 @@ class Story:
         """What the second project answers, over TCP."""
         return visitor.read(self.address, 64738).strip()
 
-    def content(self) -> None:
-        """No unit is anything but active."""
-        states = self.model.statuses()
+    def content(self, *apps: str) -> None:
+        """No unit of the applications, or of any, is anything but active."""
+        units = self.model.statuses().items()
+        states = {unit: status for unit, status in units if not apps or unit.split("/")[0] in apps}
         expect({state for state, _ in states.values()} == {"active"}, f"{states}")
 
     def act(self, action: str, **parameters: object) -> dict[str, str]:
@@ -343,6 +345,10 @@ def main() -> int:
             story = Story(formation, git, folder)
             for step in STEPS:
                 say(step.__doc__ or "", lambda step=step: step(story))
+            times = sorted(formation.seconds)
+            print(
+                f"{len(times)} hooks, median {times[len(times) // 2]:.1f} s, most {times[-1]:.1f} s"
+            )
     except (UntrueError, model.HookFailedError, RuntimeError) as error:
         print(f"NOT SO: {error}", file=sys.stderr)
         return 1
