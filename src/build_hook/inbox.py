@@ -1,29 +1,25 @@
 """The inbox: deliveries are on disk before they are answered, many with one fsync.
 
 While a thread waits for the disk, deliveries gather; all of them go into the next transaction,
-so the price of an fsync is shared by those that came together. Several processes of web take
-turns at the file: SQLite alone would have them ask again and again.
+so the price of an fsync is shared by those that came together.
 """
 
 import asyncio
 import collections
 import concurrent.futures
 import dataclasses
-import fcntl
 import pathlib
 import sqlite3
 from collections.abc import Callable
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 from build_hook import errors, web_log
-from build_hook.store import builds, database, deliveries
+from build_hook.store import builds, deliveries, writer
 
 # Seconds to wait for another process's transaction; git hosts wait for ten in all.
 PATIENCE = 4
 MOST_WAITING = 1024
 MOST_TOGETHER = 256
-# Pages in the write-ahead log before somebody's answer waits for its move into the database.
-CHECKPOINT_PAGES = 4000
 # Bodies above this are copied outside the event loop.
 LARGE = 1024 * 1024
 
@@ -85,12 +81,9 @@ class Inbox:
         patience: float = PATIENCE,
     ) -> None:
         self.transactions = 0
-        self._path = path
         self._on_builds = on_builds
         self._most_waiting = most_waiting
-        self._patience = patience
-        self._connection: sqlite3.Connection | None = None
-        self._turn: TextIO | None = None
+        self._writer = writer.Writer(path, patience)
         self._waiting: collections.deque[_Item] = collections.deque()
         self._arrived = asyncio.Event()
         self._closing = False
@@ -107,7 +100,7 @@ class Inbox:
         self._arrived.set()
         if self._task is not None:
             await self._task
-        self._disconnect()
+        self._writer.close()
         self._disk.shutdown()
 
     async def put(
@@ -151,11 +144,11 @@ class Inbox:
     async def _write(self) -> None:
         batch: list[_Item] = []
         try:
-            connection = await self._on_disk(self._begin)
+            connection = await self._on_disk(self._writer.begin)
             batch = self._take()
             for item in batch:
                 await self._store(connection, item)
-            await self._on_disk(self._commit, connection)
+            await self._on_disk(self._writer.commit)
             self.transactions += 1
         except (sqlite3.Error, errors.StoreError, OSError) as error:
             self._fail(batch := batch or self._take(), error)
@@ -168,22 +161,6 @@ class Inbox:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._disk, function, *arguments)
 
-    def _begin(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = database.connect(self._path)
-            self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        if self._turn is None:
-            self._turn = self._path.with_suffix(".turn").open("w")
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def _commit(self, connection: sqlite3.Connection) -> None:
-        connection.execute("COMMIT")
-        assert self._turn is not None  # noqa: S101 - taken before the transaction
-        fcntl.flock(self._turn, fcntl.LOCK_UN)
-
     def _take(self) -> list[_Item]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
 
@@ -195,7 +172,7 @@ class Inbox:
             _add(connection, item)
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
-        self._disconnect()
+        self._writer.close()
         web_log.write("inbox", error=str(error), deliveries=len(batch))
         what = "the database is damaged" if isinstance(error, errors.StoreError) else str(error)
         if isinstance(error, OSError):
@@ -205,14 +182,6 @@ class Inbox:
                 f"Nothing can be stored now: {what}",
                 "Send it again later; on the server: build-hook doctor",
             )
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()  # rolls back what was not committed
-            self._connection = None
-        if self._turn is not None:
-            self._turn.close()
-            self._turn = None
 
 
 def _add(connection: sqlite3.Connection, item: _Item) -> None:

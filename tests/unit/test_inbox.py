@@ -189,7 +189,7 @@ def test_full_database_is_unavailable_and_recovers(box):
     large = _delivery(body=b"x" * 100_000)
 
     async def full():
-        box._connection.execute("PRAGMA max_page_count = 1")
+        box._writer.connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(inbox.UnavailableError, match="full"):
             await box.put(large, ())
 
@@ -237,7 +237,7 @@ def test_close_writes_what_waits_and_refuses_more(tmp_path, box):
 
 def test_every_commit_is_synced(box):
     async def synchronous():
-        return box._connection.execute("PRAGMA synchronous").fetchone()[0]
+        return box._writer.connection.execute("PRAGMA synchronous").fetchone()[0]
 
     assert _run(box, box.probe, synchronous) == 2
 
