@@ -171,7 +171,14 @@ def start(number: str, name: str, network: str, agent: pathlib.Path) -> Containe
 
 @contextlib.contextmanager
 def network(name: str) -> Iterator[str]:
-    """A network for machines; the address under which they find this one."""
+    """A network for machines; the address under which they find this one.
+
+    Machines that an earlier run was too hurried to remove go first.
+    """
+    if left := docker("ps", "--all", "--quiet", f"--filter=network={name}").split():
+        docker("rm", "--force", "--volumes", *left)
+    if docker("network", "ls", "--quiet", f"--filter=name=^{name}$"):
+        docker("network", "rm", name)
     docker("network", "create", name)
     try:
         form = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"

@@ -346,9 +346,8 @@ def main() -> int:
             for step in STEPS:
                 say(step.__doc__ or "", lambda step=step: step(story))
             times = sorted(formation.seconds)
-            print(
-                f"{len(times)} hooks, median {times[len(times) // 2]:.1f} s, most {times[-1]:.1f} s"
-            )
+            middle = times[len(times) // 2]
+            print(f"{len(times)} hooks, median {middle:.1f} s, most {times[-1]:.1f} s")
     except (UntrueError, model.HookFailedError, RuntimeError) as error:
         print(f"NOT SO: {error}", file=sys.stderr)
         return 1
