@@ -3,97 +3,19 @@
 import json
 import pathlib
 import tempfile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import ops
-import pydantic
 from charms.docker_build_hook.v0 import dockerfile
 
 import machine
+import parameters
 import product
 import state
 from build_hook import errors
 
 if TYPE_CHECKING:
     from charm import DockerBuildHookCharm
-
-Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-# A ref or a commit reaches git; an option cannot be smuggled in as one.
-Ref = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][^\s~^:?*\[\\]*$", max_length=255)]
-Number = Annotated[int, pydantic.Field(ge=1)]
-
-
-class _Params(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True)
-
-
-class NoParams(_Params):
-    """An action without parameters."""
-
-
-class ProjectParams(_Params):
-    """An action on a project."""
-
-    project: Name
-
-
-class DeployParams(ProjectParams):
-    """Parameters of ``deploy``."""
-
-    ref: Ref | None = None
-    wait: bool = False
-
-
-class RollbackParams(ProjectParams):
-    """Parameters of ``rollback``."""
-
-    to: Number | None = None
-    wait: bool = False
-
-
-class CancelParams(_Params):
-    """Parameters of ``cancel``."""
-
-    build: Number
-
-
-class BuildsParams(_Params):
-    """Parameters of ``builds``."""
-
-    project: Name | None = None
-
-
-class LogsParams(BuildsParams):
-    """Parameters of ``logs``: a build or a project."""
-
-    build: Number | None = None
-    lines: Annotated[int, pydantic.Field(ge=1, le=5000)] = 200
-
-    @pydantic.model_validator(mode="after")
-    def _one_of_both(self) -> "LogsParams":
-        if (self.build is None) == (self.project is None):
-            raise ValueError("give either build or project")
-        return self
-
-
-class WebhookParams(ProjectParams):
-    """Parameters of ``get-webhook``."""
-
-    reveal: bool = False
-
-
-class RotateParams(ProjectParams):
-    """Parameters of ``rotate-secret``."""
-
-    forget_previous: bool = False
-
-
-class ExplainParams(_Params):
-    """Parameters of ``explain``."""
-
-    headers: pydantic.Json[dict[str, str]]
-    body: str
-
 
 _NEXT = {
     False: "enter the new secret at the git host, then run again with forget-previous=true",
@@ -115,6 +37,7 @@ class Operations(ops.Object):
         self.framework.observe(charm.on["logs"].action, self._on_logs)
         self.framework.observe(charm.on["get-webhook"].action, self._on_get_webhook)
         self.framework.observe(charm.on["rotate-secret"].action, self._on_rotate_secret)
+        self.framework.observe(charm.on["create-token"].action, self._on_create_token)
         self.framework.observe(charm.on["explain"].action, self._on_explain)
         self.framework.observe(charm.on["reconcile"].action, self._on_reconcile)
         self.framework.observe(charm.on["diagnostics"].action, self._on_diagnostics)
@@ -124,31 +47,31 @@ class Operations(ops.Object):
         self._call(event, "projects", "projects")
 
     def _on_deploy(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(DeployParams, errors="fail")
+        params = event.load_params(parameters.Deploy, errors="fail")
         ref = ["--ref", params.ref] if params.ref else []
         self._build(event, params.wait, "deploy", params.project, *ref)
 
     def _on_rollback(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(RollbackParams, errors="fail")
+        params = event.load_params(parameters.Rollback, errors="fail")
         to = ["--to", str(params.to)] if params.to else []
         self._build(event, params.wait, "rollback", params.project, *to)
 
     def _on_cancel(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(CancelParams, errors="fail")
+        params = event.load_params(parameters.Cancel, errors="fail")
         self._call(event, "build", "cancel", str(params.build))
 
     def _on_builds(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(BuildsParams, errors="fail")
+        params = event.load_params(parameters.Builds, errors="fail")
         self._call(event, "builds", "builds", *([params.project] if params.project else []))
 
     def _on_logs(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(LogsParams, errors="fail")
+        params = event.load_params(parameters.Logs, errors="fail")
         said = self._ask(event, "logs", str(params.build or params.project))
         if said is not None:
             event.set_results({"log": "\n".join(said["log"][-params.lines :])})
 
     def _on_get_webhook(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(WebhookParams, errors="fail")
+        params = event.load_params(parameters.Webhook, errors="fail")
         request = self._request(event, params.project)
         if request is None:
             return
@@ -167,7 +90,7 @@ class Operations(ops.Object):
         )
 
     def _on_rotate_secret(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(RotateParams, errors="fail")
+        params = event.load_params(parameters.Rotate, errors="fail")
         if not self._charm.unit.is_leader():
             event.fail(f"Only the leader can: run it on {self._charm.app.name}/leader")
             return
@@ -182,8 +105,15 @@ class Operations(ops.Object):
         self._charm.reconcile()
         event.set_results({"next": _NEXT[params.forget_previous]})
 
+    def _on_create_token(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(parameters.Token, errors="fail")
+        expires = ["--expires", str(params.expires)] if params.expires else []
+        said = self._ask(event, "token", "create", params.name, "--scope", params.scope, *expires)
+        if said is not None:
+            event.set_results({"token": said["token"]})
+
     def _on_explain(self, event: ops.ActionEvent) -> None:
-        params = event.load_params(ExplainParams, errors="fail")
+        params = event.load_params(parameters.Explain, errors="fail")
         with tempfile.TemporaryDirectory() as folder:
             headers = pathlib.Path(folder, "headers.json")
             body = pathlib.Path(folder, "body")

@@ -145,6 +145,26 @@ class Story:
         expect(self.fingerprint() == before, "files were written")
         return f"{hooks} hooks, nothing followed"
 
+    def actions_answer(self) -> str:
+        """The actions do what they say, through the real command line."""
+        self.calm()
+        rows = json.loads(self.act("list-projects")["projects"])["projects"]
+        expect([row["name"] for row in rows] == [MUMBLE, SELFOSS], f"listed: {rows}")
+        built = self.act("deploy", project=SELFOSS, wait=True)["build"]
+        log = self.act("logs", build=int(built))["log"]
+        expect("COPY index.html" in log, f"the log of build {built}: {log}")
+        back = self.act("rollback", project=SELFOSS, to=int(built) - 1, wait=True)["build"]
+        listed = json.loads(self.act("builds", project=SELFOSS)["builds"])["builds"]
+        expect([b["cause"] for b in listed[:2]] == ["rollback", "deploy"], f"builds: {listed[:2]}")
+        findings = json.loads(self.act("diagnostics")["diagnostics"])["findings"]
+        expect(all(finding["ok"] for finding in findings), f"diagnostics: {findings}")
+        self.act("gc")
+        body = self.git.push(MUMBLE, "explained").decode()
+        headers = json.dumps({"X-GitHub-Event": "push", "Content-Type": "application/json"})
+        said = json.loads(self.act("explain", headers=headers, body=body)["explanation"])
+        expect(said["matches"][0]["project"] == MUMBLE, f"explained: {said}")
+        return f"deployed as build {built}, rolled back as build {back}"
+
     def removed_relation_unregisters(self) -> str:
         """A removed relation unregisters its project, whose container goes."""
         self.calm()
@@ -288,6 +308,7 @@ STEPS = (
     Story.rotation_refuses_nobody,
     Story.refresh_fails_nobody,
     Story.every_event_again_changes_nothing,
+    Story.actions_answer,
     Story.removed_relation_unregisters,
     Story.second_machine_serves,
     Story.removed_build_hook_leaves_its_data,

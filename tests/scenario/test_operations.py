@@ -23,7 +23,7 @@ def settled(hook, world, related):
     return hook.run(hook.on.relation_changed(related), world(related))
 
 
-def act(hook, state, name, **params):
+def act(hook, state, name, /, **params):
     out = hook.run(hook.on.action(name, params=params), state)
     return hook.action_results, out
 
@@ -86,6 +86,16 @@ def test_answer_is_the_products(hook, settled, product, action, params, argv, ke
     assert json.loads(results[key]) == answer
 
 
+@pytest.mark.parametrize(("params", "rest"), [({}, ()), ({"expires": 3}, ("--expires", "3.0"))])
+def test_token(hook, settled, product, params, rest):
+    product.answers["token"] = {"name": "ci", "token": "t0ken"}
+
+    results, _ = act(hook, settled, "create-token", name="ci", scope="deploy", **params)
+
+    assert ("token", "create", "ci", "--scope", "deploy", *rest) in product.calls
+    assert results == {"token": "t0ken"}
+
+
 @pytest.mark.parametrize(("params", "what"), [({"build": 4}, "4"), ({"project": "app"}, "app")])
 def test_logs_are_cut_at_the_front(hook, settled, product, params, what):
     product.answers["logs"] = {"log": ["one", "two", "three"]}
@@ -132,6 +142,8 @@ def test_explain_hands_over_files(hook, settled, product, monkeypatch):
         ("cancel", {"build": 0}),
         ("logs", {"build": 1, "lines": 0}),
         ("explain", {"headers": "no JSON", "body": ""}),
+        ("create-token", {"name": "--help", "scope": "read"}),
+        ("create-token", {"name": "ci", "scope": "read", "expires": 0}),
     ],
 )
 def test_wrong_parameters_reach_nothing(hook, settled, product, action, params):
@@ -153,6 +165,7 @@ def test_wrong_parameters_reach_nothing(hook, settled, product, action, params):
         ("builds", {}, "builds"),
         ("logs", {"build": 1}, "logs"),
         ("explain", {"headers": "{}", "body": ""}, "explain"),
+        ("create-token", {"name": "ci", "scope": "read"}, "token"),
         ("diagnostics", {}, "doctor"),
         ("gc", {}, "gc"),
     ],
