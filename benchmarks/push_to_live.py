@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks import cycle, table
-from build_hook import images
 from build_hook.demo import baseimage, product, show, stage, traffic
+from build_hook.deploy import images
 from build_hook.store import builds
 
 TARGET = 1.15

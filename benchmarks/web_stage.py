@@ -19,12 +19,14 @@ from build_hook import project, registry, settings
 
 OURS = """
 import pathlib, sys
-from build_hook import settings, web
+from build_hook import settings
+from build_hook.web import server as web
 web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
 """
 BARE = """
 import pathlib, sys, falcon.asgi
-from build_hook import app, settings, web
+from build_hook import settings
+from build_hook.web import app, server as web
 class Accept:
     async def on_post(self, request, response, project):
         response.status = 202

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from build_hook import registry, settings
-from build_hook.api import routes
+from build_hook.web.api import routes
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -9,7 +9,8 @@ import pathlib
 import urllib.parse
 from typing import Any
 
-from build_hook import forges, push, signatures
+from build_hook import push
+from build_hook.judging import forges, signatures
 
 FOLDER = pathlib.Path(__file__).parent / "data" / "webhooks"
 NO_PROOF = ("bitbucket-legacy-post-form", "bbdc-ping", "dockerhub-push")

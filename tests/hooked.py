@@ -9,7 +9,8 @@ import pathlib
 import re
 from typing import Any
 
-from build_hook import judge, matching, project
+from build_hook import project
+from build_hook.judging import judge, matching
 from tests import deliveries
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "hooked-compatibility.md"

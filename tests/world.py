@@ -6,8 +6,9 @@ from typing import Any
 import falcon.testing
 
 from benchmarks import signed_push
-from build_hook import app, project, registry, secret_files, settings
+from build_hook import project, registry, secret_files, settings
 from build_hook.store import database, session, tokens
+from build_hook.web import app
 
 SHOP = project.Project(
     name="shop",

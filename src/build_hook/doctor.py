@@ -6,7 +6,8 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 
-from build_hook import engine, errors, images, registry, settings
+from build_hook import errors, registry, settings
+from build_hook.deploy import engine, images
 from build_hook.proxy import process, runtime
 
 # Before 2.39.4 a clone could run code through submodules and links (CVE-2024-32002, -32004).

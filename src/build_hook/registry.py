@@ -53,6 +53,11 @@ class Reader:
     problem: str | None = None
     _seen: _Seen | Literal["never"] = "never"
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the file is another one than was read."""
+        return self._stat() != self._seen
+
     def refresh(self) -> bool:
         """Look at the file again; True if other projects are in force than before."""
         seen = self._stat()

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from build_hook import condition, project
+from build_hook import project
+from build_hook.deploy import condition
 from build_hook.store import builds
 
 

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
-from build_hook import containers, engine, images, project, registry, secret_files, settings
+from build_hook import project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
+from build_hook.deploy import containers, engine, images
 from build_hook.store import builds
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ import urllib.error
 
 import pytest
 
-from build_hook import buildlog
-from build_hook.api import logs
+from build_hook.deploy import buildlog
 from build_hook.store import builds, session
+from build_hook.web.api import logs
 from tests.functional import webserver
 
 

@@ -9,8 +9,8 @@ import pytest
 import schemathesis
 from hypothesis import strategies as st
 
-from build_hook.api import openapi
 from build_hook.store import builds
+from build_hook.web.api import openapi
 from tests.functional import webserver
 
 EXAMPLES = 20

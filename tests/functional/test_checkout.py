@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from build_hook import checkout, errors, project
+from build_hook import errors, project
 from build_hook.demo import git, gitserver, product, workcopy
+from build_hook.deploy import checkout
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import time
 
-from build_hook import cost
 from build_hook.demo import traffic
+from build_hook.deploy import cost
 from build_hook.proxy import runtime
 
 

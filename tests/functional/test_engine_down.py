@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from build_hook import condition
+from build_hook.deploy import condition
 from build_hook.store import builds
 from tests.functional import host as hosts
 from tests.functional import own_engine

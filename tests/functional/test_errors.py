@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from build_hook import condition
+from build_hook.deploy import condition
 from build_hook.store import builds
 from tests.functional import faults
 

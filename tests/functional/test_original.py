@@ -6,8 +6,8 @@ import docker.errors
 import pytest
 
 from benchmarks import original
-from build_hook import engine
 from build_hook.demo import baseimage, leftovers, product
+from build_hook.deploy import engine
 
 HOST = "unix:///var/run/docker.sock"
 

@@ -1,6 +1,7 @@
 import pytest
 
-from build_hook import job, labels, recover
+from build_hook import labels
+from build_hook.deploy import job, recover
 from build_hook.store import builds
 from tests.functional import host as hosts
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from build_hook import containers, engine, errors, labels, project, service, settings
+from build_hook import errors, labels, project, service, settings
 from build_hook.demo import leftovers
+from build_hook.deploy import containers, engine
 
 NETWORK = "further"
 ASKED: dict[str, Any] = {

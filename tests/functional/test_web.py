@@ -21,7 +21,8 @@ from build_hook import project, registry, settings
 
 _START = """
 import pathlib, sys
-from build_hook import settings, web
+from build_hook import settings
+from build_hook.web import server as web
 web.MOST_CONNECTIONS = int(sys.argv[3])
 web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]) or None)
 """

@@ -24,7 +24,8 @@ from typing import Any
 from urllib import parse
 
 from benchmarks import page
-from build_hook import app, catalogue, inbox, registry, secret_files, settings
+from build_hook import registry, secret_files, settings
+from build_hook.web import app, catalogue, inbox
 from tests import deliveries
 from tests.fuzz import forges
 

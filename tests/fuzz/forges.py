@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from build_hook import explain, forges, judge, matching, project, push
+from build_hook import project, push
+from build_hook.judging import explain, forges, judge, matching
 from tests import deliveries
 
 SOURCES = tuple(deliveries.all_of_them().values())

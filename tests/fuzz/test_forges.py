@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from build_hook import forges, judge
+from build_hook.judging import forges, judge
 from tests import deliveries
 from tests.fuzz import door
 from tests.fuzz import forges as trial

@@ -8,9 +8,10 @@ import jsonschema_rs
 import pytest
 
 from benchmarks import signed_push
-from build_hook import buildlog, condition, wake
-from build_hook.api import openapi, resources, routes
+from build_hook import wake
+from build_hook.deploy import buildlog, condition
 from build_hook.store import builds, session, tokens
+from build_hook.web.api import openapi, resources, routes
 from tests import world as worlds
 
 CALLS = [(route.method, route.path, route) for route in routes.ROUTES]
@@ -317,7 +318,7 @@ def test_expired_token_is_401(world):
 
 def test_who_guesses_is_told_to_wait_and_a_good_token_never(world, admin, monkeypatch):
     monkeypatch.setattr(
-        "build_hook.limiter.Limiter.__init__.__kwdefaults__",
+        "build_hook.web.limiter.Limiter.__init__.__kwdefaults__",
         {"burst": 3, "every": 60.0, "most": 10, "clock": time.monotonic},
     )
     wrong = {"Authorization": "Bearer wrong"}
@@ -395,7 +396,7 @@ def test_database_that_is_in_the_way_is_503(world, admin):
 def test_database_that_is_locked_for_long_is_503_for_orders_and_nothing_to_readers(
     world, admin, monkeypatch
 ):
-    monkeypatch.setattr("build_hook.api.parts.PATIENCE", 0.1)
+    monkeypatch.setattr("build_hook.web.api.parts.PATIENCE", 0.1)
     blocker = session.Session(world.options.database)
     try:
         with blocker.transaction():

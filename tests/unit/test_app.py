@@ -3,8 +3,9 @@ import json
 import pytest
 
 from benchmarks import signed_push
-from build_hook import catalogue, inbox, registry, wake
+from build_hook import registry, wake
 from build_hook.store import database
+from build_hook.web import catalogue, inbox
 from tests import world as worlds
 
 
@@ -198,7 +199,7 @@ def test_fault_is_500_without_its_words_and_logged(world, monkeypatch, capsys):
     def fault(*_, **__):
         raise RuntimeError("the secret is\nhunter2")
 
-    monkeypatch.setattr("build_hook.judge.judge", fault)
+    monkeypatch.setattr("build_hook.judging.judge.judge", fault)
     result = world.call(worlds.push())
 
     assert result.status_code == 500

@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from build_hook import errors, housekeeping, settings
+from build_hook import errors, settings
+from build_hook.deploy import housekeeping
 from build_hook.store import archive, builds, deliveries, records, session
 
 NOW = 1_800_000_000.0

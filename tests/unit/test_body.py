@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from build_hook import body
+from build_hook.web import body
 
 LIMIT = 1000_000
 

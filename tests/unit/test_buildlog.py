@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from build_hook import buildlog
+from build_hook.deploy import buildlog
 
 
 @pytest.fixture

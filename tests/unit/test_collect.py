@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from build_hook import buildlog, collect, images, settings
+from build_hook import settings
+from build_hook.deploy import buildlog, collect, images
 from build_hook.store import builds
 
 PHASE = builds.Phase

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from build_hook import decision, project, push
+from build_hook import project, push
+from build_hook.judging import decision
 
 COMMIT = "1481a2de7b2a7d02428ad93446ab166be7793fbb"
 

@@ -5,7 +5,8 @@ import json
 import click.testing
 import pytest
 
-from build_hook import cli, explain, matching, project
+from build_hook import cli, project
+from build_hook.judging import explain, matching
 from tests import deliveries
 
 ALL = deliveries.all_of_them()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from build_hook import forges, project, push
+from build_hook import project, push
+from build_hook.judging import forges
 from tests import deliveries
 
 EVERY = [pytest.param(one, id=one.id) for one in deliveries.all_of_them().values()]

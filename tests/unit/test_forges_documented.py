@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from build_hook import forges, push
+from build_hook import push
+from build_hook.judging import forges
 
 COMMIT = "1481a2de7b2a7d02428ad93446ab166be7793fbb"
 OLD = "17c497ccc7cca9c2f735aa07e9e3813060ce9a6a"

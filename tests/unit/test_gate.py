@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from build_hook import containers, errors, gate, project, watch
+from build_hook import errors, project
+from build_hook.deploy import containers, gate, watch
 
 YOUNG = containers.Container(
     id="c" * 64,

@@ -4,7 +4,8 @@ import pathlib
 
 import pytest
 
-from build_hook import cli, forges, patterns, project
+from build_hook import cli, patterns, project
+from build_hook.judging import forges
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "git-hosts.md").read_text(encoding="utf-8")
 

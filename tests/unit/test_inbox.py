@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from build_hook import inbox
 from build_hook.store import builds, database, deliveries
+from build_hook.web import inbox
 
 
 def _delivery(number: int | None = 1, **fields):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from build_hook import forges, judge, matching, project
+from build_hook import project
+from build_hook.judging import forges, judge, matching
 from tests import deliveries
 
 ALL = deliveries.all_of_them()

@@ -1,6 +1,6 @@
 import pytest
 
-from build_hook import limiter
+from build_hook.web import limiter
 
 
 @pytest.fixture

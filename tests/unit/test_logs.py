@@ -5,9 +5,10 @@ import types
 import falcon.testing
 import pytest
 
-from build_hook import answers, errors
-from build_hook.api import logs
+from build_hook import errors
 from build_hook.store import records
+from build_hook.web import answers
+from build_hook.web.api import logs
 
 LIVE, BUILDING = records.Phase.LIVE, records.Phase.BUILDING
 

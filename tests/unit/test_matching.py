@@ -2,7 +2,8 @@
 
 import pytest
 
-from build_hook import matching, project, push
+from build_hook import project, push
+from build_hook.judging import matching
 
 
 def entry(repository, **given):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from build_hook import process
+from build_hook.deploy import process
 
 
 def python(code, **options):
@@ -83,7 +83,7 @@ def test_program_dies_with_the_process_that_started_it(tmp_path):
     inner = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     source = pathlib.Path(process.__file__).parents[1]
     outer = (
-        f"import sys; sys.path.insert(0, {str(source)!r}); from build_hook import process; "
+        f"import sys; sys.path.insert(0, {str(source)!r}); from build_hook.deploy import process; "
         f"process.run((sys.executable, '-c', {inner!r}), timeout=60)"
     )
     pid = os.spawnv(os.P_NOWAIT, sys.executable, (sys.executable, "-c", outer))

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from build_hook import project, reconcile
+from build_hook import project
+from build_hook.deploy import reconcile
 from build_hook.store import builds
 
 PHASE, CAUSE = builds.Phase, builds.Cause

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from build_hook import delivery, errors, judge, matching, project, replay
+from build_hook import errors, project
+from build_hook.judging import judge, matching
 from build_hook.store import archive, session
 from build_hook.store import deliveries as stored_deliveries
+from build_hook.web import delivery, replay
 from tests import deliveries
 
 ALL = deliveries.all_of_them()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from build_hook import runspec, service
+from build_hook import service
+from build_hook.deploy import runspec
 
 
 @pytest.mark.parametrize("privileged", [True, False])

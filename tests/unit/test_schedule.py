@@ -1,6 +1,6 @@
 """When to look at which repository."""
 
-from build_hook import schedule
+from build_hook.deploy import schedule
 
 INTERVAL = 300.0
 

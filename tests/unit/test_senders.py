@@ -96,7 +96,7 @@ def test_proxies_come_from_the_file_as_a_list(tmp_path):
 @pytest.fixture
 def strict(monkeypatch):
     bounds = {"burst": 3, "every": 60.0, "most": 10, "clock": time.monotonic}
-    monkeypatch.setattr("build_hook.limiter.Limiter.__init__.__kwdefaults__", bounds)
+    monkeypatch.setattr("build_hook.web.limiter.Limiter.__init__.__kwdefaults__", bounds)
 
 
 @pytest.mark.parametrize("path", DOORS)

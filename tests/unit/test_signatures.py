@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from build_hook import forges, signatures
+from build_hook.judging import forges, signatures
 from tests import deliveries
 
 EVENT_HEADERS = {

@@ -1,6 +1,7 @@
 import pytest
 
-from build_hook import settings, web
+from build_hook import settings
+from build_hook.web import server as web
 
 
 @pytest.fixture

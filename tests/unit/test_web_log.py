@@ -1,6 +1,6 @@
 import pytest
 
-from build_hook import web_log
+from build_hook.web import web_log
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from build_hook import buildlog, errors, orders, project, registry, settings
+from build_hook import errors, orders, project, registry, settings
 from build_hook.cli import options
+from build_hook.deploy import buildlog
 from build_hook.store import builds as store
 
 _FOLLOW_EVERY = 0.2

@@ -5,10 +5,11 @@ import json
 
 import click
 
-from build_hook import matching, registry, settings, wake
-from build_hook import replay as again
+from build_hook import registry, settings, wake
 from build_hook.cli import options
+from build_hook.judging import matching
 from build_hook.store import archive, session
+from build_hook.web import replay as again
 
 
 @click.command()

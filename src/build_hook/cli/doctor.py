@@ -5,8 +5,9 @@ import sys
 
 import click
 
-from build_hook import engine, images, registry, settings
+from build_hook import registry, settings
 from build_hook.cli import options
+from build_hook.deploy import engine, images
 from build_hook.store import builds
 
 
@@ -33,7 +34,7 @@ def doctor(with_settings: settings.Settings, as_json: bool) -> None:
 @options.with_settings
 def gc(with_settings: settings.Settings, as_json: bool) -> None:
     """Remove images, records and logs of ours that no roll-back needs."""
-    from build_hook import collect
+    from build_hook.deploy import collect
 
     shelf = images.Images(engine.Engine(with_settings.docker_host, with_settings.instance))
     store = builds.Builds(with_settings.database)

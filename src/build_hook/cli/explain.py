@@ -7,9 +7,10 @@ from typing import Any, BinaryIO, cast
 
 import click
 
-from build_hook import explain as explanation
-from build_hook import matching, registry, secret_files, settings
+from build_hook import registry, secret_files, settings
 from build_hook.cli import options
+from build_hook.judging import explain as explanation
+from build_hook.judging import matching
 from build_hook.store import archive, session
 
 _FILE = click.Path(path_type=pathlib.Path, exists=True, dir_okay=False)

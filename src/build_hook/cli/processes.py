@@ -26,7 +26,7 @@ def serve(with_settings: settings.Settings, port: int | None) -> None:
 @options.with_settings
 def web(with_settings: settings.Settings, fd: int | None) -> None:
     """Take deliveries: verify, store, answer."""
-    from build_hook import web as server
+    from build_hook.web import server
 
     server.run(with_settings, fd)
 
@@ -35,7 +35,7 @@ def web(with_settings: settings.Settings, fd: int | None) -> None:
 @options.with_settings
 def worker(with_settings: settings.Settings) -> None:
     """Build and replace."""
-    from build_hook import worker as engine
+    from build_hook.deploy import worker as engine
 
     logging.basicConfig(level=logging.INFO, format="worker: %(message)s")
     engine.Worker(with_settings).run()

@@ -7,8 +7,9 @@ from typing import Any
 import click
 import pydantic
 
-from build_hook import condition, errors, project, registry, settings, standing
+from build_hook import errors, project, registry, settings, standing
 from build_hook.cli import options
+from build_hook.deploy import condition
 from build_hook.store import builds
 
 

@@ -5,7 +5,8 @@ import shutil
 import struct
 from typing import Any
 
-from build_hook import engine, errors
+from build_hook import errors
+from build_hook.deploy import engine
 
 APPS = pathlib.Path(__file__).parent / "apps"
 LABEL = "io.build-hook.demo"

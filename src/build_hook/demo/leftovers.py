@@ -4,8 +4,9 @@ from typing import Any
 
 import docker.errors
 
-from build_hook import engine, labels
+from build_hook import labels
 from build_hook.demo import baseimage
+from build_hook.deploy import engine
 
 
 def remove(of: engine.Engine) -> None:

@@ -8,8 +8,9 @@ import secrets
 import tempfile
 from collections.abc import Callable, Generator
 
-from build_hook import engine, images, project, registry, secret_files, settings
+from build_hook import project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
+from build_hook.deploy import engine, images
 from build_hook.proxy import process
 from build_hook.store import builds
 

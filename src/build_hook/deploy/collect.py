@@ -1,0 +1,35 @@
+"""Collecting what no roll-back needs: images, records and logs of our own, nothing else."""
+
+import dataclasses
+
+from build_hook import settings
+from build_hook.deploy import buildlog, images
+from build_hook.store import builds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Removed:
+    """What a collection removed."""
+
+    images: int
+    builds: int
+
+
+def tidy(
+    of: str, with_settings: settings.Settings, store: builds.Builds, shelf: images.Images
+) -> Removed:
+    """Keep the newest images and records of a project, and whatever serves or served last."""
+    serving = store.serving().get(of)
+    needed = [store.get(b) for b in (serving.build, serving.previous) if b] if serving else []
+    needed += store.running()
+    builders = {build.id for build in needed}
+    # a roll-back runs from the image of another build
+    images_needed = {build.image for build in needed}
+    removed = 0
+    for image in shelf.all(of)[: -with_settings.keep_images]:
+        if image.build not in builders and image.id not in images_needed:
+            removed += shelf.remove(image.id)
+    gone = store.forget_old(of, with_settings.keep_builds)
+    for build in gone:
+        buildlog.path(with_settings.logs, build).unlink(missing_ok=True)
+    return Removed(removed, len(gone))

@@ -1,0 +1,154 @@
+"""The swap: traffic moves from the old container to the new one, and back if it fails."""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+
+from build_hook import errors
+from build_hook.deploy import containers, cost, job, watch
+from build_hook.proxy import front, places
+from build_hook.store import builds
+
+_LOOK_EVERY = 0.05
+# What creating and starting a container may take, in seconds.
+_STARTING = 30.0
+
+
+class Cycle:
+    """Replaces containers behind the proxy."""
+
+    def __init__(
+        self,
+        proxy: front.Front,
+        accounts: cost.Accountant,
+        engine: containers.Containers,
+        store: builds.Builds,
+    ) -> None:
+        self._proxy = proxy
+        self._accounts = accounts
+        self._containers = engine
+        self._store = store
+
+    def replace(self, of: job.Job, new: containers.Container, old: job.Version | None) -> None:
+        """Give the traffic to ``new``, keep ``old`` at hand until ``new`` has lived a while.
+
+        Raises:
+            ProxyError: if traffic could not be moved; the old version serves on.
+            WatchError: if the new version failed; traffic is back on the old one.
+        """
+        with self._accounts.account(of.project, of.charge):
+            of.enter(builds.Phase.SWITCHING)
+            self._give_traffic_to(of, new, old)
+            of.release()
+
+            of.enter(builds.Phase.DRAINING)
+            self._drain(of)
+        self._watch(of, new, old)
+
+    def recreate(
+        self, of: job.Job, start: Callable[[], containers.Container], old: job.Version
+    ) -> None:
+        """Stop ``old``, then ``start`` the new one; requests wait at the proxy meanwhile.
+
+        Raises:
+            BuildHookError: whatever ``start`` raises; the old version runs and serves again.
+            WatchError: if the new version failed; the old one runs and serves again.
+        """
+        of.enter(builds.Phase.STARTING)
+        with self._accounts.account(of.project, of.charge), self._held(of, old):
+            try:
+                self._drain(of, everywhere=True)
+                self._containers.stop(old.container.id, old.project.stop_grace_period)
+                new = start()
+                of.enter(builds.Phase.SWITCHING)
+                self._give_traffic_to(of, new, old)
+            except BaseException:
+                self._stop_new(of)
+                self._give_traffic_back(of, old)
+                raise
+        of.release()
+        self._watch(of, new, old)
+
+    # Private
+
+    def _watch(self, of: job.Job, new: containers.Container, old: job.Version | None) -> None:
+        of.enter(builds.Phase.WATCHING)
+        try:
+            watch.over(of.project.watch, lambda: self._look(new), of.is_overtaken)
+        except errors.WatchError:
+            if old is not None and of.project.strategy == "recreate":
+                with self._held(of, old):
+                    self._stop_new(of)
+                    self._give_traffic_back(of, old)
+            elif old is not None:
+                self._give_traffic_back(of, old)
+            raise
+        self._retire(of, old)
+        of.end(builds.Phase.LIVE)
+
+    @contextlib.contextmanager
+    def _held(self, of: job.Job, old: job.Version) -> Generator[None]:
+        """Let requests wait, at most for as long as the whole exchange may take."""
+        if not old.project.ports:
+            yield
+            return
+        longest = of.project.drain + old.project.stop_grace_period + of.project.health.timeout
+        self._proxy.hold(of.project.name, longest + _STARTING)
+        try:
+            yield
+        finally:
+            self._proxy.go(of.project.name)
+
+    def _stop_new(self, of: job.Job) -> None:
+        """End a version that must not run beside the old one; the container is kept."""
+        left = self._containers.of_build(of.project.name, of.build.id)
+        if left is not None:
+            self._containers.stop(left.id, of.project.stop_grace_period)
+
+    def _look(self, at: containers.Container) -> containers.Container | None:
+        return self._containers.look(at.id)
+
+    def _give_traffic_to(
+        self, of: job.Job, new: containers.Container, old: job.Version | None
+    ) -> None:
+        self._containers.promote(new.id, of.project)
+        if of.project.ports:
+            self._proxy.switch(places.Target(of.project, new.address or ""))
+        previous = old.container.build if old else None
+        self._store.set_serving(of.project.name, of.build.id, previous)
+        of.log(f"build {of.build.id} serves, at {new.address}")
+
+    def _give_traffic_back(self, of: job.Job, old: job.Version) -> None:
+        before = old.container
+        of.log(f"moving traffic back to build {before.build}")
+        now = self._look(before)
+        if now is None:
+            raise errors.WatchError(
+                "The new version failed, and the previous container was removed by somebody else",
+                f"Use: build-hook rollback {of.project.name}",
+            )
+        if not now.is_running:
+            now = self._containers.resume(before.id)
+        if old.project.ports:
+            self._proxy.switch(places.Target(old.project, now.address or ""))
+        self._store.set_serving(of.project.name, before.build, None)
+
+    def _drain(self, of: job.Job, *, everywhere: bool = False) -> None:
+        """Wait until the old version's sessions have ended, at most ``drain`` seconds."""
+        deadline = time.monotonic() + of.project.drain
+        with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
+            while left := self._proxy.sessions(of.project, everywhere=everywhere):
+                if time.monotonic() > deadline:
+                    of.log(f"{left} sessions were still open after {of.project.drain:g} s")
+                    return
+                time.sleep(_LOOK_EVERY)
+
+    def _retire(self, of: job.Job, old: job.Version | None) -> None:
+        """Stop the old container and keep it; remove those before it."""
+        self._proxy.retire(of.project)
+        if old is not None:
+            self._containers.stop(old.container.id, old.project.stop_grace_period)
+        kept = {of.build.id, old.container.build if old else None}
+        for other in self._containers.all(of.project.name):
+            if other.build < of.build.id and other.build not in kept:
+                self._containers.remove(other.id)

@@ -1,0 +1,55 @@
+"""Projects that left the registry: what they run is stopped, what was built for them removed."""
+
+import contextlib
+import logging
+from collections.abc import Collection
+
+from build_hook import errors, settings
+from build_hook.deploy import checkout, containers, images
+from build_hook.deploy.engine import Engine
+from build_hook.store import builds
+
+_log = logging.getLogger(__name__)
+
+
+class Departures:
+    """Knows who has to go; one whose build is under way goes when that has ended."""
+
+    def __init__(
+        self, with_settings: settings.Settings, engine: Engine, store: builds.Builds
+    ) -> None:
+        self._store = store
+        self._containers = containers.Containers(engine, with_settings.secrets)
+        self._images = images.Images(engine)
+        self._repositories = checkout.Repositories(
+            with_settings.repositories, with_settings.checkouts
+        )
+        self._leaving: set[str] = set()
+
+    def look(self, registered: Collection[str]) -> None:
+        """Find projects that are served or built and are not registered; stop their builds."""
+        under_way = {build.project: build.id for build in self._store.running()}
+        self._leaving = (self._store.serving().keys() | under_way.keys()) - set(registered)
+        for name in self._leaving & under_way.keys():
+            with contextlib.suppress(errors.StoreError):  # it takes traffic: it ends by itself
+                self._store.ask_cancel(under_way[name])
+
+    def carry_out(self, busy: Collection[str]) -> set[str]:
+        """Remove those that nothing is done for at the moment; returns their names."""
+        gone = self._leaving - set(busy)
+        for name in gone:
+            self._remove(name)
+            self._leaving.discard(name)
+        return gone
+
+    def _remove(self, name: str) -> None:
+        _log.info("%s has left the registry, removing its containers and images", name)
+        for build in self._store.running():
+            if build.project == name:
+                self._store.enter(build.id, builds.Phase.CANCELLED, "its project was removed")
+        self._store.forget_serving(name)
+        for found in self._containers.all(name):
+            self._containers.remove(found.id)
+        for image in self._images.all(name):
+            self._images.remove(image.id)
+        self._repositories.forget(name)

@@ -1,0 +1,104 @@
+"""The gate: a new container proves itself before it gets traffic."""
+
+import http.client
+import socket
+import time
+from collections.abc import Callable
+
+from build_hook import errors, project
+from build_hook.deploy import containers
+
+_PROBE_TIMEOUT = 2.0
+
+Look = Callable[[], containers.Container | None]
+
+
+def prove(
+    of: project.Project, look: Look, check_stop: Callable[[], None], log: Callable[[str], None]
+) -> containers.Container:
+    """Wait until the container is fit for traffic and return it as it is then.
+
+    Fit means: it runs, was never restarted, has run for ``min_uptime``; the image's own
+    HEALTHCHECK (if any) says healthy; and so many probes in a row succeeded.
+
+    Args:
+        of: the project, with its rules.
+        look: inspects the container.
+        check_stop: is called now and then; what it raises goes through.
+        log: is told what is waited for.
+
+    Raises:
+        GateError: as soon as the container cannot become fit, or at the deadline.
+    """
+    rules = of.health
+    deadline = time.monotonic() + rules.timeout
+    row, last = 0, ""
+    while True:
+        check_stop()
+        found = require_alive(look())
+        lack = _lack(of, found)
+        row = row + 1 if lack is None else 0
+        if row >= rules.successes and time.time() - found.started >= rules.min_uptime:
+            return found
+        if lack is not None and lack != last:
+            log(f"waiting: {lack}")
+            last = lack
+        if time.monotonic() > deadline:
+            raise errors.GateError(
+                f"The container was not ready after {rules.timeout:g} s: {lack or 'too young'}",
+                "Read its last lines in the log; raise health.timeout if it only needs longer",
+            )
+        time.sleep(rules.interval)
+
+
+def require_alive(found: containers.Container | None) -> containers.Container:
+    """Make sure that a container runs and has not been restarted.
+
+    Raises:
+        GateError: with the exit status, if it does not.
+    """
+    if found is None:
+        raise errors.GateError("The container was removed by somebody else")
+    if found.out_of_memory:
+        raise errors.GateError("The container ran out of memory and was killed")
+    if not found.is_running or found.restarts:
+        raise errors.GateError(
+            f"The container died with exit status {found.exit_code}",
+            "Read its last lines in the log, fix, push",
+        )
+    if found.health == "unhealthy":
+        raise errors.GateError("The image's HEALTHCHECK says unhealthy")
+    return found
+
+
+def _lack(of: project.Project, found: containers.Container) -> str | None:
+    """What the container still lacks; None if it answers."""
+    if found.health not in (None, "healthy"):
+        return f"the HEALTHCHECK says {found.health}"
+    if found.address is None:
+        return "it has no address"
+    if of.health.path is not None:
+        port = of.health.port or (of.ports[0].target if of.ports else 80)
+        return _http_lack(found.address, port, of.health.path)
+    lacks = (_tcp_lack(found.address, port.target) for port in of.ports)
+    return next((lack for lack in lacks if lack), None)
+
+
+def _http_lack(address: str, port: int, path: str) -> str | None:
+    connection = http.client.HTTPConnection(address, port, timeout=_PROBE_TIMEOUT)
+    try:
+        connection.request("GET", path, headers={"User-Agent": "build-hook"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"port {port} does not answer GET {path} ({type(error).__name__})"
+    finally:
+        connection.close()
+    return None if 200 <= status < 400 else f"GET {path} answers {status}"
+
+
+def _tcp_lack(address: str, port: int) -> str | None:
+    try:
+        socket.create_connection((address, port), timeout=_PROBE_TIMEOUT).close()
+    except OSError as error:
+        return f"port {port} takes no connection ({type(error).__name__})"
+    return None

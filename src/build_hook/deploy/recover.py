@@ -1,0 +1,109 @@
+"""After a crash, a reboot or an upgrade: adopt what serves, finish or undo what was under way.
+
+Before ``switching`` the candidate is removed and the build starts again; from ``switching`` on
+it is finished, or traffic goes back. What is left and ours is removed. Traffic never stops: the
+proxy serves from its own file all the while.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+from build_hook import errors, project
+from build_hook.deploy import containers, job
+from build_hook.proxy import places
+from build_hook.store import builds
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A build that had begun to take traffic, and its container."""
+
+    build: builds.Build
+    container: containers.Container
+
+
+class Recovery:
+    """What the worker does once, before it takes new work."""
+
+    def __init__(self, store: builds.Builds, engine: containers.Containers) -> None:
+        self._store = store
+        self._containers = engine
+
+    def sort_out(self) -> list[Unfinished]:
+        """Undo what can start again; return what has to be finished."""
+        unfinished: list[Unfinished] = []
+        for build in self._store.running():
+            candidate = self._containers.of_build(build.project, build.id)
+            if not build.phase.takes_traffic:
+                self._start_again(build, candidate)
+            elif candidate is not None and candidate.is_running:
+                unfinished.append(Unfinished(build, candidate))
+            else:
+                self._give_up(build)
+        return unfinished
+
+    def adopt(self, registered: Sequence[project.Project]) -> dict[str, places.Target]:
+        """Make sure that what should serve runs; return where it does, by project."""
+        targets: dict[str, places.Target] = {}
+        known = {p.name: p for p in registered}
+        for name, serving in self._store.serving().items():
+            if name not in known:
+                continue
+            deployed = job.deployed_with(self._store.get(serving.build), known[name])
+            address = self._running_address(name, serving.build)
+            if address is not None:
+                targets[name] = places.Target(deployed, address)
+        return targets
+
+    def sweep(self) -> None:
+        """Remove our containers that nothing refers to."""
+        wanted = {build.id for build in self._store.running()}
+        for serving in self._store.serving().values():
+            wanted |= {serving.build, serving.previous or 0}
+        for found in self._containers.all():
+            if found.build not in wanted:
+                _log.info("removing %s, left by a crash", found.name)
+                self._containers.remove(found.id)
+
+    # Private
+
+    def _start_again(self, build: builds.Build, left: containers.Container | None) -> None:
+        if left is not None:
+            self._containers.remove(left.id)
+        if build.cancel:
+            self._store.enter(build.id, builds.Phase.CANCELLED, "cancelled before it took traffic")
+        else:
+            self._store.requeue(build.id, "the worker was restarted")
+
+    def _give_up(self, build: builds.Build) -> None:
+        serving = self._store.serving().get(build.project)
+        if serving and serving.build == build.id:
+            if serving.previous is None:
+                self._store.forget_serving(build.project)
+            else:
+                self._store.set_serving(build.project, serving.previous, None)
+        self._store.enter(
+            build.id,
+            builds.Phase.FAILED,
+            f"{build.phase}: its container was gone when the worker came back",
+        )
+
+    def _running_address(self, name: str, build: int) -> str | None:
+        found = self._containers.of_build(name, build)
+        if found is None:
+            _log.warning("%s: the container of build %s is gone, making it anew", name, build)
+            self._store.forget_serving(name)
+            if not any(waits.project == name for waits in self._store.queued()):
+                ref = self._store.get(build).ref
+                self._store.add(builds.Request(name, ref, builds.Cause.RECONCILE, source=build))
+            return None
+        if not found.is_running:
+            try:
+                found = self._containers.resume(found.id)
+            except errors.ContainerError as error:
+                _log.error("%s: build %s does not start: %s", name, build, error)
+                return None
+        return found.address

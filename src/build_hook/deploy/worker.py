@@ -1,0 +1,238 @@
+"""The worker: takes queued builds, one per project at a time, and changes the world."""
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+import time
+from typing import NoReturn, TextIO
+
+from build_hook import errors, project, registry, settings, wake
+from build_hook.deploy import (
+    buildlog,
+    checkout,
+    condition,
+    containers,
+    departures,
+    housekeeping,
+    job,
+    pipeline,
+    reconcile,
+    recover,
+    tend,
+)
+from build_hook.deploy.engine import Engine
+from build_hook.proxy import front
+from build_hook.store import builds
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY = 1.0
+
+
+class Worker:
+    """Wires everything right of the inbox; there is one per state folder."""
+
+    def __init__(self, with_settings: settings.Settings) -> None:
+        self._settings = with_settings
+        self._lock_file = _only_one(with_settings)
+        self._listener = wake.Listener(with_settings.run)
+        self._store = builds.Builds(with_settings.database)
+        self._engine = Engine(with_settings.docker_host, with_settings.instance)
+        self._containers = containers.Containers(self._engine, with_settings.secrets)
+        self._proxy = front.Front(with_settings)
+        self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
+        self._departures = departures.Departures(with_settings, self._engine, self._store)
+        self._registry = registry.Reader(with_settings.registry)
+        self._reconciler = reconcile.Reconciler(
+            self._store,
+            lambda: self._registry.current.projects,
+            with_settings.reconcile_interval,
+            self._wake,
+        )
+        self._slots = threading.Semaphore(with_settings.concurrency)
+        self._busy: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
+        self._said = condition.Condition()
+
+    def run(self) -> None:
+        """Work until SIGTERM; a worker that dies at any moment resumes on its next start."""
+        signal.signal(signal.SIGTERM, _stop)
+        self._registry.refresh()
+        self._registry.keep()
+        self._report(None)
+        self._wait_for_engine()
+        self._recover()
+        tend.Tender(self._store, self._containers, self._proxy).start()
+        self._reconciler.start()
+        housekeeping.Housekeeper(self._settings).start()
+        _log.info("ready, %d projects", len(self._registry.current.projects))
+        while True:
+            nudges = self._listener.wait(_LOOK_EVERY)
+            if wake.Nudge.RECONCILE in nudges:
+                self._reconciler.nudge()
+            self._round()
+
+    # Private
+
+    def _round(self) -> None:
+        try:
+            if self._registry.refresh():
+                self._registry.keep()
+                self._registry_changed()
+            self._see_off()
+            self._start_builds()
+            self._report(None)
+        except errors.EngineDownError as error:
+            self._report(str(error))
+        except errors.BuildHookError as error:
+            _log.error("%s", error)
+
+    def _recover(self) -> None:
+        recovery = recover.Recovery(self._store, self._containers)
+        checkout.Repositories(self._settings.repositories, self._settings.checkouts).discard_all()
+        unfinished = recovery.sort_out()
+        projects = self._registry.current.projects
+        self._proxy.publish(projects, recovery.adopt(projects))
+        recovery.sweep()
+        gone = self._see_off(look=not self._registry.problem)
+        for item in unfinished:
+            if item.build.project not in gone:
+                self._begin(item.build, item)
+
+    def _registry_changed(self) -> None:
+        projects = self._registry.current.projects
+        _log.info("the registry has changed: %d projects", len(projects))
+        self._departures.look({p.name for p in projects})
+        self._reconciler.nudge()
+        self._proxy.publish(projects)
+
+    def _see_off(self, *, look: bool = False) -> set[str]:
+        """Remove the projects that have left the registry."""
+        projects = self._registry.current.projects
+        if look:
+            self._departures.look({p.name for p in projects})
+        gone = self._departures.carry_out(self._busy.keys())
+        if gone:
+            self._proxy.publish(projects)
+        return gone
+
+    def _start_builds(self) -> None:
+        # fair: the project whose turn was longest ago comes first
+        waiting = sorted(self._store.queued(), key=lambda b: (self._turns.get(b.project, 0), b.id))
+        for build in waiting:
+            if build.project in self._busy:
+                continue
+            if self._registry.current.find(build.project) is None:
+                self._store.enter(
+                    build.id, builds.Phase.SKIPPED, "its project is not in the registry"
+                )
+                continue
+            if not self._slots.acquire(blocking=False):
+                return
+            try:
+                self._engine.ping()
+                self._begin(build)
+            except BaseException:
+                self._slots.release()
+                raise
+
+    def _begin(self, build: builds.Build, unfinished: recover.Unfinished | None = None) -> None:
+        """Work on a build in a thread of its own; it holds a slot unless it was unfinished."""
+        of = self._registry.current.find(build.project) or project.Project(
+            name=build.project, repository="https://unregistered.invalid/"
+        )
+        if unfinished:
+            of = job.deployed_with(build, of)
+        else:
+            self._store.note(build.id, settings=of.model_dump_json(exclude_defaults=True))
+        release = job.Once(lambda: None if unfinished else self._free_slot())
+        log = buildlog.BuildLog(
+            buildlog.path(self._settings.logs, build.id),
+            int(self._settings.build_log_mb * 2**20),
+        )
+        work = job.Job(build, of, log, self._store, release)
+        self._busy[build.project] = build.id
+        self._turns[build.project] = build.id
+        threading.Thread(
+            target=self._work,
+            args=(work, release, unfinished),
+            name=f"build-{build.id}",
+            daemon=True,
+        ).start()
+
+    def _work(self, of: job.Job, release: job.Once, unfinished: recover.Unfinished | None) -> None:
+        started = time.monotonic()
+        _log.info("%s: build %s begins", of.project.name, of.build.id)
+        try:
+            if unfinished:
+                self._pipeline.resume(of, unfinished.container)
+            else:
+                self._pipeline.run(of)
+        except errors.EngineDownError as error:
+            _log.warning("%s: build %s waits: %s", of.project.name, of.build.id, error)
+        except Exception:
+            _log.exception("build %s could not be brought to an end", of.build.id)
+        try:
+            ended = self._store.get(of.build.id)
+        except errors.StoreError as error:
+            _leave(error)
+        if ended.finished is None and ended.phase is not builds.Phase.QUEUED:
+            _leave("build %s has to be finished or undone", of.build.id)
+        release()
+        of.log.close()
+        took, why = time.monotonic() - started, f": {ended.reason}" if ended.reason else ""
+        _log.info("%s: build %s is %s after %.1f s%s",
+                  of.project.name, of.build.id, ended.phase, took, why)  # fmt: skip
+        del self._busy[of.build.project]
+        self._wake()
+
+    def _free_slot(self) -> None:
+        self._slots.release()
+        self._wake()
+
+    def _wake(self) -> None:
+        wake.send(self._settings.run)
+
+    def _wait_for_engine(self) -> None:
+        while True:
+            try:
+                self._engine.ping()
+                return
+            except errors.EngineDownError as error:
+                self._report(str(error))
+                time.sleep(_LOOK_EVERY)
+
+    def _report(self, engine: str | None) -> None:
+        now = condition.Condition(
+            registry=self._registry.problem,
+            engine=engine,
+            projects={**self._reconciler.problems, **self._proxy.refused},
+        )
+        if now == self._said:
+            return
+        for problem in (now.registry, now.engine):
+            if problem and problem not in (self._said.registry, self._said.engine):
+                _log.error("%s", problem)
+        self._said = now
+        condition.write(self._settings.run, now)
+
+
+def _stop(*_: object) -> None:
+    os._exit(0)  # at once: stopping is a crash that recovery handles, there is no second way
+
+
+def _leave(why: object, *of: object) -> NoReturn:
+    _log.error(f"{why}. The worker starts again", *of)
+    os._exit(1)
+
+
+def _only_one(with_settings: settings.Settings) -> TextIO:
+    file = (with_settings.run / "worker.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise errors.SettingsError(
+            f"Another worker runs on {with_settings.state}", "Stop it first"
+        ) from error
+    return file

@@ -1,0 +1,90 @@
+"""What a genuine event means for one project: build, skip or ignore, and why."""
+
+import dataclasses
+from typing import Literal
+
+from build_hook import project, push
+from build_hook.judging import matching
+
+Action = Literal["build", "skip", "ignore"]
+
+# the kinds whose changes are worth a look; a host may send two of them for one push, and the
+# second one finds its commit built
+_MOVES = frozenset({push.Kind.PUSH, push.Kind.REPOSITORY_UPDATE, push.Kind.MIRROR_SYNC})
+_REASONS = {
+    push.Kind.REF_CREATE: "the push that comes with it counts",
+    push.Kind.REF_DELETE: "a deleted ref is not built",
+    push.Kind.PING: "a ping",
+    push.Kind.IMAGE_PUSH: "the project is built from its repository, not from an image",
+    push.Kind.PACKAGE: "the project is built from its repository, not from a package",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Match:
+    """A project that a delivery is about, and what follows."""
+
+    project: project.Project
+    action: Action
+    reason: str
+    change: push.Change | None = None
+
+
+def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
+    """What the event means for the project: one match for each tracked ref that moved."""
+    if event.kind is not push.Kind.IMAGE_PUSH and not matching.concerns(entry, event):
+        return (Match(entry, "ignore", f"the delivery is about {event.repository}"),)
+    if _is_renamed(event):
+        return (Match(entry, "ignore", _renamed(event)),)
+    if entry.after_ci and event.check is not None:
+        return (_checked(entry, event.check),)
+    if event.kind not in _MOVES:
+        reason = _REASONS.get(event.kind, f"an event of kind {event.kind} moves no ref")
+        return (Match(entry, "ignore", reason),)
+    moved = [change for change in event.changes if matching.follows(entry, change.ref)]
+    if not moved:
+        return (Match(entry, "ignore", _elsewhere(entry, event)),)
+    return tuple(_moved(entry, change) for change in moved)
+
+
+def _moved(entry: project.Project, change: push.Change) -> Match:
+    if change.deleted:
+        return Match(entry, "ignore", f"{change.ref} was deleted", change)
+    word = next((w for w in entry.skip_words if w in (change.head_message or "")), None)
+    if word is not None:
+        return Match(entry, "skip", f"the head commit says {word}", change)
+    if entry.after_ci:
+        return Match(entry, "ignore", "it is built once CI has succeeded", change)
+    return Match(entry, "build", f"{change.ref} moved", change)
+
+
+def _checked(entry: project.Project, check: push.Check) -> Match:
+    """What the end of a CI run means for a project that waits for it."""
+    ref = f"refs/heads/{check.branch}"
+    if check.branch is None or not push.is_ref(ref) or not matching.follows(entry, ref):
+        return Match(entry, "ignore", f"CI ran for another branch than {entry.branch}")
+    if not check.succeeded:
+        return Match(entry, "ignore", f"CI failed: {check.name}")
+    change = push.Change(ref, push.RefType.BRANCH, check.branch, after=check.commit)
+    return Match(entry, "build", f"CI succeeded: {check.name}", change)
+
+
+def _elsewhere(entry: project.Project, event: push.Event) -> str:
+    followed = entry.branch if entry.tags or entry.branches else entry.ref
+    if not event.changes:
+        return "the delivery names no ref that changed"
+    others = len(event.changes) - 1
+    more = f" and {others} more" if others else ""
+    return f"{event.changes[0].ref}{more} moved, the project follows {followed}"
+
+
+def _is_renamed(event: push.Event) -> bool:
+    old, new = event.renamed_from, event.repository
+    return old is not None and new is not None and old.lower() != new.lower()
+
+
+def _renamed(event: push.Event) -> str:
+    return (
+        f"{event.renamed_from} is now {event.repository}: "
+        "correct the project's repository in the registry"
+    )

@@ -1,0 +1,88 @@
+"""Bitbucket Cloud.
+
+Several refs may move in one delivery; a deleted one has ``new: null``. Bodies hold no clone URL.
+https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from build_hook import push
+from build_hook.judging import signatures
+from build_hook.judging.forges import base, fields
+
+HOST = "bitbucket.org"
+_RENAMES = ("repo:updated", "repo:transfer")
+
+
+class BitbucketCloud(base.Forge):
+    """Reads Bitbucket Cloud's deliveries."""
+
+    name = "bitbucket-cloud"
+
+    def _read(self, headers: base.Headers, body: dict[str, Any]) -> push.Event:
+        event = base.event_name(headers, "X-Event-Key")
+        kind = _kind(event)
+        moved = fields.mappings(fields.mapping(body.get("push")).get("changes"))
+        return push.Event(
+            provider=self.name,
+            event=event,
+            kind=kind,
+            delivery_id=fields.first_name(headers.get("x-request-uuid")),
+            repository=fields.name(fields.mapping(body.get("repository")).get("full_name")),
+            host=HOST,
+            changes=fields.present(map(_change, moved)) if kind is push.Kind.PUSH else (),
+            renamed_from=_old_name(body) if kind is push.Kind.REPOSITORY else None,
+        )
+
+    def _prove(
+        self,
+        headers: base.Headers,
+        body: bytes,
+        secrets: Sequence[signatures.Secret],
+        now: float,
+    ) -> signatures.Proof:
+        """SHA256, in the header that GitHub uses for SHA1."""
+        value = headers.get("x-hub-signature")
+        return signatures.hex_hmac(
+            value, body, secrets, header="X-Hub-Signature", prefix="sha256="
+        )
+
+
+def _kind(event: str) -> push.Kind:
+    if event == "repo:push":
+        return push.Kind.PUSH
+    if event in _RENAMES:
+        return push.Kind.REPOSITORY
+    return push.Kind.PULL_REQUEST if event.startswith("pullrequest:") else push.Kind.OTHER
+
+
+def _change(change: dict[str, Any]) -> push.Change | None:
+    new, old = fields.mapping(change.get("new")), fields.mapping(change.get("old"))
+    named = new or old
+    short = fields.name(named.get("name"))
+    if short is None:
+        return None
+    space = "tags" if "tag" in fields.word(named.get("type")) else "heads"
+    target = fields.mapping(new.get("target"))
+    made = change.get("created")
+    return fields.change(
+        f"refs/{space}/{short}",
+        fields.mapping(old.get("target")).get("hash"),
+        target.get("hash"),
+        created=made if isinstance(made, bool) else not old,
+        deleted=not new,
+        forced=change.get("forced"),
+        head={"message": target.get("message"), "author": _author(target)},
+    )
+
+
+def _author(target: dict[str, Any]) -> dict[str, Any]:
+    author = fields.mapping(target.get("author"))
+    user = fields.mapping(author.get("user"))
+    return {"name": user.get("display_name") or author.get("raw")}
+
+
+def _old_name(body: dict[str, Any]) -> str | None:
+    changes = fields.mapping(body.get("changes"))
+    return fields.name(fields.mapping(changes.get("full_name")).get("old"))

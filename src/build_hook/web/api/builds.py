@@ -1,0 +1,41 @@
+"""Builds: how far they are, what they said, and stopping them."""
+
+from build_hook.deploy import buildlog
+from build_hook.web.api import call, find, logs, models, parts
+
+
+def every(of: parts.Parts, asked: call.Call) -> models.Builds:
+    """List builds, newest first."""
+    page: models.Page = asked.asked
+    found = of.builds.recent(page.project, page.limit, page.before)
+    return models.Builds(
+        builds=tuple(models.Build(**asked.build(build)) for build in found),
+        next=found[-1].id if len(found) == page.limit else None,
+    )
+
+
+def one(of: parts.Parts, asked: call.Call) -> models.BuildWithPhases:
+    """Tell how far a build is, and when it entered each phase."""
+    with find.refusing(404):
+        build = of.builds.get(asked.path["id"])
+    phases = tuple(
+        models.PhaseEntered(phase=phase, at=at) for phase, at in of.builds.phases(build.id)
+    )
+    return models.BuildWithPhases(**asked.build(build), phases=phases)
+
+
+def log(of: parts.Parts, asked: call.Call) -> logs.Log:
+    """Read a build's log: text so far, or with follow=1 server-sent events until its end."""
+    with find.refusing(404):
+        build = of.builds.get(asked.path["id"])
+    file = buildlog.path(of.options.logs, build.id)
+    return logs.Log(file, build.id, follow=asked.asked.follow == "1", start=asked.resume)
+
+
+def cancel(of: parts.Parts, asked: call.Call) -> models.Build:
+    """Stop a build before it takes traffic."""
+    with find.refusing(404):
+        of.builds.get(asked.path["id"])
+    with find.refusing(409):
+        build = of.orders.cancel(asked.path["id"])
+    return models.Build(**asked.build(build))

@@ -1,0 +1,71 @@
+"""Projects: how they stand, and what can be asked for them."""
+
+from typing import Any
+
+from build_hook import standing
+from build_hook.deploy import condition
+from build_hook.store import builds
+from build_hook.web import answers, listing
+from build_hook.web.api import call, find, models, parts
+
+
+def every(of: parts.Parts, asked: call.Call) -> models.Projects:
+    """List all projects and how they stand."""
+    wrong = condition.read(of.options.run)
+    found = standing.look(of.projects.registry.projects, of.builds, wrong)
+    return models.Projects(
+        projects=tuple(_shown(one, asked) for one in found),
+        registry_problem=of.projects.problem,
+        engine_problem=wrong.engine,
+    )
+
+
+def one(of: parts.Parts, asked: call.Call) -> models.Project:
+    """Tell how a project stands."""
+    entry = find.registered(of, asked.path["name"])
+    (found,) = standing.look([entry], of.builds, condition.read(of.options.run))
+    return _shown(found, asked)
+
+
+def deploy(of: parts.Parts, asked: call.Call) -> models.Build:
+    """Build the head of the tracked ref, or of another, and put it live."""
+    entry = find.registered(of, asked.path["name"])
+    try:
+        with find.refusing(409):
+            build = of.orders.deploy(entry, asked.asked.ref)
+    except ValueError as error:
+        raise answers.RefusedError(
+            422, f"ref: {error}", "Name a branch, or a full ref such as refs/tags/v1"
+        ) from error
+    return models.Build(**asked.build(build))
+
+
+def roll_back(of: parts.Parts, asked: call.Call) -> models.Build:
+    """Put an earlier build live again: same image and settings, nothing is built."""
+    entry = find.registered(of, asked.path["name"])
+    if asked.asked.to is not None:
+        with find.refusing(404):
+            of.builds.get(asked.asked.to)
+    with find.refusing(409):
+        build = of.orders.roll_back(entry, asked.asked.to)
+    return models.Build(**asked.build(build))
+
+
+def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
+    entry = found.project
+    return models.Project(
+        name=entry.name,
+        repository=listing.without_password(entry.repository),
+        ref=entry.ref,
+        tags=entry.tags,
+        branches=entry.branches,
+        ports=tuple(port.published for port in entry.ports),
+        live=_build(found.live, asked),
+        last=_build(found.last, asked),
+        problem=found.problem,
+        warning=found.warning,
+    )
+
+
+def _build(build: builds.Build | None, asked: call.Call) -> Any:
+    return None if build is None else models.Build(**asked.build(build))

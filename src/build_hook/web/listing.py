@@ -1,0 +1,67 @@
+"""``GET /``: the registered hooks, in the shape that hooked gave them."""
+
+import html
+import urllib.parse
+from collections.abc import Iterable
+from typing import Any
+
+import falcon
+import falcon.asgi
+
+from build_hook import project
+from build_hook.web import answers, catalogue
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>build-hook</title>
+<h1>build-hook</h1>
+<table><tr><th>Project<th>Repository<th>Branch</tr>
+{rows}
+</table>
+"""
+
+
+class Listing:
+    """Names, repositories and branches; no paths and no commands."""
+
+    def __init__(self, projects: catalogue.Catalogue) -> None:
+        self._projects = projects
+
+    async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """List all projects."""
+        hooks = [hook(p) for p in self._projects.registry.projects]
+        response.append_header("Vary", "Accept")
+        if request.client_prefers(["application/json", "text/html"]) == "text/html":
+            response.content_type = "text/html; charset=utf-8"
+            response.set_header("Content-Security-Policy", "default-src 'none'")
+            response.text = _PAGE.format(rows=_rows(hooks))
+        else:
+            response.data = answers.encode({"success": True, "hooks": hooks})
+
+
+def hook(entry: project.Project) -> dict[str, Any]:
+    """One project in hooked's shape."""
+    return {
+        "name": entry.name,
+        "repository": without_password(entry.repository),
+        "branch": entry.branch,
+        "command": None,
+        "cwd": None,
+    }
+
+
+def without_password(url: str) -> str:
+    """A clone URL as strangers may see it."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.netloc:
+        return url  # user@host:path has no room for a password
+    user, at, host = parts.netloc.rpartition("@")
+    if parts.scheme in ("http", "https"):  # a token may stand in the place of the user
+        user, at = "", ""
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
+
+
+def _rows(hooks: Iterable[dict[str, Any]]) -> str:
+    return "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(h[k])}" for k in ("name", "repository", "branch"))
+        for h in hooks
+    )
