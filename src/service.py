@@ -178,6 +178,7 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
         "web_user": config.WEB_USER,
         "group": GROUP,
         "database": wanted.product.database,
+        "turn": wanted.product.database.with_suffix(".turn"),
         "docker_group": DOCKER_GROUP,
         "address": f"[{host}]" if ":" in host else host,
         "port": wanted.product.port,
