@@ -1,4 +1,8 @@
+import asyncio
+import gc
 import json
+import threading
+import time
 
 import pytest
 
@@ -301,3 +305,35 @@ def test_health_tells_a_locked_database(world, monkeypatch):
 
     assert result.status_code == 503
     assert "locked" in result.json["database"]
+
+
+def test_a_registry_that_is_followed_changes_without_the_loop_waiting(world, monkeypatch):
+    async def follow():
+        reader = registry.Reader(world.options.registry)
+        projects = catalogue.Catalogue(reader, interval=0.01)
+        slow = reader.refresh
+        threads = set()
+
+        def refresh(_):
+            threads.add(threading.current_thread())
+            time.sleep(0.1)
+            return slow()
+
+        monkeypatch.setattr(registry.Reader, "refresh", refresh)
+        following = asyncio.create_task(projects.follow())
+        await asyncio.sleep(0.02)
+        world.register(worlds.SHOP, worlds.SHOP.model_copy(update={"name": "other"}))
+        longest, turns, last = 0.0, 0, time.monotonic()
+        while projects.index.find("other") is None and turns < 1000:
+            await asyncio.sleep(0.005)
+            now = time.monotonic()
+            longest, turns, last = max(longest, now - last), turns + 1, now
+        following.cancel()
+        return longest, projects, threads
+
+    longest, projects, threads = asyncio.run(follow())
+
+    assert [p.name for p in projects.registry.projects] == ["shop", "other"]
+    assert threading.main_thread() not in threads
+    assert longest < 0.08
+    assert gc.isenabled()

@@ -35,7 +35,7 @@ def create_app(
     link = links.Links(options.public_url)
     failures = limiter.Limiter()
     api = resources.Api(parts.Parts(options, projects, link), failures)
-    app = falcon.asgi.App(middleware=[_Life(options, store, api)])
+    app = falcon.asgi.App(middleware=[_Life(options, projects, store, api)])
     doors = _Doors(
         listing.Listing(projects), hooks.Hooks(projects, secrets.read, store, link, failures)
     )
@@ -70,19 +70,28 @@ class _Doors:
 class _Life:
     """Starts and ends what lives as long as the process that serves."""
 
-    def __init__(self, options: settings.Settings, store: inbox.Inbox, api: resources.Api) -> None:
+    def __init__(
+        self,
+        options: settings.Settings,
+        projects: catalogue.Catalogue,
+        store: inbox.Inbox,
+        api: resources.Api,
+    ) -> None:
         self._options = options
+        self._projects = projects
         self._store = store
         self._api = api
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Begin to write; pushes may have been refused while nobody listened."""
         self._store.start()
+        self._following = asyncio.create_task(self._projects.follow())
         wake.send(self._options.run, wake.Nudge.RECONCILE)
         web_log.write("start")
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Write what waits."""
+        self._following.cancel()
         await asyncio.to_thread(self._api.close)
         await self._store.close()
         web_log.write("stop")
