@@ -78,12 +78,13 @@ async def run(port: int, rate: int, seconds: float, projects: int) -> tuple[list
     return sorted(took * 1000 for took, _ in results), sum(not good for _, good in results)
 
 
-def measure(rate: int, seconds: float, projects: int) -> Round:
-    """One round on a fresh server."""
+def measure(rate: int, seconds: float, projects: int, changes: float | None = None) -> Round:
+    """One round on a fresh server; the registry may change every so many seconds."""
     with web_stage.server(web_stage.OURS, projects) as (port, state, _):
         asyncio.run(run(port, rate, 1, projects))
         before = _stored(state)
-        times, failed = asyncio.run(run(port, rate, seconds, projects))
+        with web_stage.changing(state, changes):
+            times, failed = asyncio.run(run(port, rate, seconds, projects))
         stored = _stored(state) - before
     return Round(
         pushes=len(times),

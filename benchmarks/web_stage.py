@@ -38,6 +38,17 @@ app.get_app = bare
 web.run(settings.load(pathlib.Path(sys.argv[1])), int(sys.argv[2]))
 """
 
+_CHANGE = """
+import pathlib, sys, time
+from build_hook import registry, settings
+file = settings.load(pathlib.Path(sys.argv[1])).registry
+known = registry.load(file).projects
+for number in range(1000):
+    time.sleep(float(sys.argv[2]))
+    changed = known[0].model_copy(update={"drain": float(number + 20)})
+    registry.save(file, registry.Registry.model_construct(projects=(changed, *known[1:])))
+"""
+
 
 class Stage(NamedTuple):
     """A server that runs."""
@@ -76,6 +87,21 @@ def server(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+@contextlib.contextmanager
+def changing(state: pathlib.Path, every: float | None) -> Generator[None]:
+    """Change one project in the registry every so many seconds, or nothing at all."""
+    if every is None:
+        yield
+        return
+    script = [sys.executable, "-c", _CHANGE, str(state), str(every)]
+    process = subprocess.Popen(script)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def name(number: int) -> str:
