@@ -1,6 +1,6 @@
 """Deliveries gone wrong, by the million: the front door must answer every one of them.
 
-usage: python -m tests.fuzz.forges --runs N [--seed S] [--engine mutation|atheris] [--json]
+usage: python -m tests.fuzz.forges --runs N [--seed S] [--engine mutation|atheris] [--write FILE]
 
 Each run takes a real delivery, spoils its payload, its bytes, its headers or several of them,
 signs some of the results anew, and has them judged. A run fails if anything but a judgement comes
@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import importlib
 import json
+import pathlib
 import random
 import resource
 import sys
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks import page
 from build_hook import project, push
 from build_hook.judging import explain, forges, judge, matching
 from tests import deliveries
@@ -242,6 +244,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=("mutation", "atheris"), default="mutation")
+    parser.add_argument("--write", type=pathlib.Path, help="keep the result in this page")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     if given.engine == "atheris":
@@ -266,6 +269,10 @@ def main() -> None:
         print(json.dumps(result, indent=2))
     else:
         print("\n".join(f"{name:10} {value}" for name, value in result.items()))
+    if given.write:
+        command = f"python -m tests.fuzz.forges --runs {given.runs} --seed {given.seed}"
+        rows = [(name, str(value)) for name, value in result.items()]
+        page.write(given.write, "forges", command, [page.table(("", ""), rows)])
     sys.exit(1 if tally.faults else 0)
 
 
