@@ -1,5 +1,7 @@
 """What of a repository is followed: paths, skip words, patterns, CI, and missed pushes."""
 
+import time
+
 import pytest
 
 from build_hook import wake
@@ -51,6 +53,27 @@ def test_three_pushes_without_a_delivery_end_with_the_last_one_live(deaf):
 
     assert web.ended(commit, 10 * QUICK_LOOKS).phase is builds.Phase.LIVE
     assert web.get() == web.version
+
+
+def test_three_pushes_while_the_server_was_down_end_with_the_last_one_live(base: str):
+    interval = 15.0
+    with hosts.serving(base, reconcile_interval=interval, min_free_mb=10) as host:
+        host.fire = lambda moved: None
+        web = host.add("away")
+        first = web.push()
+        web.ended(first)
+        host.product.__exit__()
+        commits = [web.push() for _ in range(3)]
+
+        with host.product:
+            started = time.monotonic()
+            build = web.ended(commits[-1], interval)
+            took = time.monotonic() - started
+
+            assert (build.phase, build.cause) == (builds.Phase.LIVE, builds.Cause.RECONCILE)
+            assert took < interval
+            assert web.get() == web.version
+            assert [b.commit for b in web.history()] == [commits[-1], first]
 
 
 def test_skip_words_count_for_what_is_found_by_looking(deaf):
