@@ -12,6 +12,7 @@ same machine.
 import argparse
 import collections
 import contextlib
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -27,6 +28,7 @@ OURS, WEBHOOK, HOOKED = "build-hook", "webhook", "hooked"
 SENDERS = (1, 8, 64)
 AIM = 1.5
 PUSH = pathlib.Path(__file__).parents[1] / "tests/data/webhooks"
+FIGURES = ("rate", "p50", "p99", "cpu")
 PATHS = {OURS: "/hooks/hello", WEBHOOK: "/hooks/push", HOOKED: "/"}
 
 Cell = tuple[bool, int]
@@ -112,6 +114,7 @@ class Race:
     ) -> wrk.Figures:
         keep_alive, senders = cell
         port, pid = started
+        before = peers.ticks(pid)
         # hooked speaks HTTP/1.0: each of its connections ends with the answer
         figures = wrk.load(
             port,
@@ -123,7 +126,8 @@ class Race:
         if figures.bad and name == OURS:
             raise RuntimeError(f"{figures.bad} pushes were not accepted")
         peers.settle(pid)  # what is still being done would slow the next one down
-        return figures
+        spent = (peers.ticks(pid) - before) * 10 / max(1, figures.rate * seconds)
+        return dataclasses.replace(figures, cpu=spent)
 
 
 def describe(cell: Cell) -> str:
@@ -132,8 +136,8 @@ def describe(cell: Cell) -> str:
     return f"{'kept' if keep_alive else 'new'} connections, {senders} senders"
 
 
-HEAD = ("connections", "senders", "", "requests/s", "p50 ms", "p99 ms", "bad")
-RATIOS = ("connections", "senders", "ours to", "requests/s", "p50", "p99")
+HEAD = ("connections", "senders", "", "requests/s", "p50 ms", "p99 ms", "CPU ms", "bad")
+RATIOS = ("connections", "senders", "ours to", "requests/s", "p50", "p99", "CPU")
 
 
 def rows(race: Race) -> list[tuple[str, ...]]:
@@ -149,6 +153,7 @@ def rows(race: Race) -> list[tuple[str, ...]]:
                     table.spread([each.rate for each in rounds]),
                     table.spread([each.p50 for each in rounds], 2),
                     table.spread([each.p99 for each in rounds], 1),
+                    table.spread([each.cpu for each in rounds], 2),
                     str(sum(each.bad for each in rounds)),
                 )
             )
@@ -162,7 +167,7 @@ def ratio_rows(race: Race) -> list[tuple[str, ...]]:
             "kept" if keep_alive else "new",
             str(senders),
             peer,
-            *(race.ratio((keep_alive, senders), peer, name) for name in ("rate", "p50", "p99")),
+            *(race.ratio((keep_alive, senders), peer, name) for name in FIGURES),
         )
         for keep_alive, senders in race.cells
         for peer in race.names[1:]
@@ -227,8 +232,7 @@ def main() -> None:
 def _values(by_name: Rounds) -> dict[str, Any]:
     return {
         name: {
-            figure: table.summary([getattr(each, figure) for each in rounds])
-            for figure in ("rate", "p50", "p99")
+            figure: table.summary([getattr(each, figure) for each in rounds]) for figure in FIGURES
         }
         for name, rounds in by_name.items()
     }

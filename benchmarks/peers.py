@@ -82,7 +82,7 @@ def python2(given: str | None) -> str | None:
 def settle(pid: int, longest: float = 30) -> None:
     """Wait until a process and its children have nothing left to do."""
     deadline, before = time.monotonic() + longest, -1
-    while time.monotonic() < deadline and (spent := _ticks(pid)) != before:
+    while time.monotonic() < deadline and (spent := ticks(pid)) != before:
         before = spent
         time.sleep(0.3)
 
@@ -104,8 +104,8 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _ticks(pid: int) -> int:
-    """Processor time that a process and its children have spent."""
+def ticks(pid: int) -> int:
+    """Processor time that a process and its children have spent, in 10 ms."""
     spent = 0
     for each in (pid, *_children(pid)):
         with contextlib.suppress(OSError):

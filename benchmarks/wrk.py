@@ -32,12 +32,16 @@ _MARK = "figures: "
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figures:
-    """Requests a second, times in milliseconds, and how many were refused or broke."""
+    """Requests a second, times in milliseconds, and how many were refused or broke.
+
+    ``cpu`` is the processor time that a request took the receiver, where somebody measured it.
+    """
 
     rate: float
     p50: float
     p99: float
     bad: int
+    cpu: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
