@@ -33,8 +33,8 @@ class OwnEngine:
                     f"--exec-root={self._folder}/exec",
                     f"--pidfile={self._folder}/pid",
                     f"--host={self.host}",
-                    f"--default-address-pool=base=10.{self._number}.0.0/16,size=24",
-                    # not "none": that would remove docker0, which belongs to the machine's engine
+                    # Neither "none" nor an address pool: with either dockerd removes docker0,
+                    # which belongs to the machine's own engine (with a pool at its restart).
                     f"--bridge={self._bridge()}",
                     "--iptables=false",
                     "--ip-masq=false",

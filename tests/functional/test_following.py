@@ -133,3 +133,19 @@ def test_ci_of_an_older_commit_does_not_deploy_the_head(host):
 
     assert build.phase is builds.Phase.SKIPPED
     assert f"is at {new[:10]} by now" in (build.reason or "")
+
+
+def test_settings_that_change_during_a_build_are_deployed_after_it(host):
+    web = host.add("changed-meanwhile", build={"args": {"GREETING": "first"}})
+    slow = web.read("Dockerfile").replace("CMD", 'RUN ["/bin/busybox", "sleep", "2"]\nCMD')
+    commit = web.push(Dockerfile=slow)
+    web.until(builds.Phase.BUILDING, commit)
+
+    host.register(web, environment={"GREETING": "second"})
+
+    def greeting() -> bool:
+        running = [box for box in web.boxes() if box.is_running]
+        told = [host.engine.api.inspect_container(box.id)["Config"]["Env"] for box in running]
+        return any("GREETING=second" in environment for environment in told)
+
+    hosts.wait_for(greeting, "the new settings to run", 30)

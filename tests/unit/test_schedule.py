@@ -156,3 +156,16 @@ def test_hurry_during_a_look_means_one_more_look_after_it():
     assert due(plan) == []
     clock.now += INTERVAL * 1.2
     assert due(plan) == [repository]
+
+
+def test_one_repository_can_be_hurried():
+    clock = Clock()
+    plan = schedule.Schedule(INTERVAL, clock)
+    plan.know(repositories(3))
+    for repository in due(plan):
+        plan.looked(repository, answered=True)
+
+    plan.hurry(repositories(3)[1])
+    plan.hurry("https://git.example/not/known")
+
+    assert due(plan) == [repositories(3)[1]]

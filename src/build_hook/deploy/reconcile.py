@@ -66,10 +66,10 @@ class Reconciler(threading.Thread):
         self._under_way = 0
         self.problems: dict[str, str] = {}
 
-    def nudge(self) -> None:
-        """Look at everything now."""
+    def nudge(self, repository: str | None = None) -> None:
+        """Look at one repository, or at all of them, now."""
         with self._changed:
-            self._schedule.hurry()
+            self._schedule.hurry(repository)
             self._changed.notify()
 
     def run(self) -> None:

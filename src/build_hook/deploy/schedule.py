@@ -37,13 +37,15 @@ class Schedule:
         for new in sorted(wanted - self._due.keys()):
             self._put(new, self._clock())
 
-    def hurry(self) -> None:
-        """Make everything due now; hosts that are left in peace stay so."""
-        for repository, due in sorted(self._due.items()):
+    def hurry(self, repository: str | None = None) -> None:
+        """Make one, or everything, due now; hosts that are left in peace stay so."""
+        known = sorted(self._due) if repository is None else [repository]
+        for wanted in known:
+            due = self._due.get(wanted)
             if due == _UNDER_WAY:
-                self._again.add(repository)
-            else:
-                self._put(repository, self._clock())
+                self._again.add(wanted)
+            elif due is not None:
+                self._put(wanted, self._clock())
 
     def take(self) -> str | None:
         """The next repository that is due; it is due again an interval after it was looked at."""

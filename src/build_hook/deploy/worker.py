@@ -185,6 +185,9 @@ class Worker:
         _log.info("%s: build %s is %s after %.1f s%s",
                   of.project.name, of.build.id, ended.phase, took, why)  # fmt: skip
         del self._busy[of.build.project]
+        wanted = self._registry.current.find(of.build.project)
+        if wanted is not None and wanted.runs_as != of.project.runs_as:
+            self._reconciler.nudge(wanted.repository)  # it was changed meanwhile
         self._wake()
 
     def _free_slot(self) -> None:
