@@ -241,8 +241,14 @@ def main() -> int:
     every = {"web": given.web, "worker": given.worker}
     with hosts.base_image() as base, hosts.serving(base, **KNOBS) as host:
         counts = run(host, given.projects, given.deliveries, given.seconds, every)
-    print(*(f"{head}: {cell}" for head, cell in zip(HEAD, row(counts), strict=True)), sep="\n")
-    print(*counts.faults[:20], sep="\n")
+        report(counts, given)  # before so many containers are removed
+    return 0 if counts.is_good else 1
+
+
+def report(counts: Counts, given: argparse.Namespace) -> None:
+    """Print the counts, and keep them."""
+    pairs = zip(HEAD, row(counts), strict=True)
+    print(*(f"{head}: {cell}" for head, cell in pairs), *counts.faults[:20], sep="\n", flush=True)
     if given.write:
         command = (
             f"python -m tests.soak.storm --projects {given.projects} --deliveries "
@@ -250,7 +256,6 @@ def main() -> int:
             f"--worker {given.worker:g}"
         )
         page.write(given.write, "storm", command, [page.table(HEAD, [row(counts)])])
-    return 0 if counts.is_good else 1
 
 
 if __name__ == "__main__":
