@@ -35,8 +35,10 @@ class Recovery:
     def sort_out(self) -> list[Unfinished]:
         """Undo what can start again; return what has to be finished."""
         unfinished: list[Unfinished] = []
-        for build in self._store.running():
-            candidate = self._containers.of_build(build.project, build.id)
+        running = self._store.running()
+        boxes = self._boxes() if running else {}
+        for build in running:
+            candidate = boxes.get((build.project, build.id))
             if not build.phase.takes_traffic:
                 self._start_again(build, candidate)
             elif candidate is not None and candidate.is_running:
@@ -49,11 +51,13 @@ class Recovery:
         """Make sure that what should serve runs; return where it does, by project."""
         targets: dict[str, places.Target] = {}
         known = {p.name: p for p in registered}
+        boxes = self._boxes()
         for name, serving in self._store.serving().items():
             if name not in known:
                 continue
             deployed = job.deployed_with(self._store.get(serving.build), known[name])
-            address = self._running_address(name, serving.build)
+            box = boxes.get((name, serving.build))
+            address = self._running_address(name, serving.build, box)
             if address is not None:
                 targets[name] = places.Target(deployed, address)
         return targets
@@ -91,8 +95,13 @@ class Recovery:
             f"{build.phase}: its container was gone when the worker came back",
         )
 
-    def _running_address(self, name: str, build: int) -> str | None:
-        found = self._containers.of_build(name, build)
+    def _boxes(self) -> dict[tuple[str, int], containers.Container]:
+        """All containers of ours, by project and build, asked for once: there may be many."""
+        return {(box.project, box.build): box for box in self._containers.all()}
+
+    def _running_address(
+        self, name: str, build: int, found: containers.Container | None
+    ) -> str | None:
         if found is None:
             _log.warning("%s: the container of build %s is gone, making it anew", name, build)
             self._store.forget_serving(name)
