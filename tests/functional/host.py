@@ -22,6 +22,7 @@ from build_hook.store import builds
 
 T = TypeVar("T")
 PATIENCE = 40.0
+WEB_LOOKS = 0.2  # seconds between two looks of a process of web at the registry
 # What keeps a deploy short; a test of one of these gives another value.
 QUICK: dict[str, Any] = {
     "health": {"min_uptime": 0.1, "timeout": 15},
@@ -134,8 +135,11 @@ class Project:
         wait_for(look, f"{self.name} to settle")
 
     def live(self, **files: str | None) -> builds.Build:
-        """Push what has to go live."""
+        """Push what has to go live; the build that brought it, by delivery or by looking."""
         build = self.deploy(**files)
+        if build.phase is builds.Phase.SKIPPED:
+            live = (b for b in self.history() if b.phase is builds.Phase.LIVE)
+            build = next((b for b in live if b.commit == build.commit), build)
         assert build.phase is builds.Phase.LIVE, f"{build.phase}: {build.reason}"
         return build
 
@@ -287,6 +291,7 @@ class Host:
         """Wait until web knows every project of the registry."""
         names = {p.name for p in registry.load(self.settings.registry).projects}
         wait_for(lambda: names <= self._listed(), "web to know the registry", 10)
+        time.sleep(2 * WEB_LOOKS)  # each process of web looks by itself
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """A command of ``build-hook``, with ``--json``."""

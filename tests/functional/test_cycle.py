@@ -179,10 +179,9 @@ def test_first_version_that_dies_has_failed(host):
 
 
 def test_rollback_takes_the_image_and_builds_nothing(host):
-    web = host.add("back", environment={"A": "1"})
+    web = host.add("back")
     first = web.live()
     version = web.version
-    host.register(web, environment={"A": "2"})
     web.live()
 
     with traffic.Traffic({"web": web.url}) as load:
@@ -195,6 +194,17 @@ def test_rollback_takes_the_image_and_builds_nothing(host):
     assert shown["image"] == first.image
     assert PHASE.BUILDING not in [phase for phase, _ in host.store.phases(shown["id"])]
     assert web.get() == version
+
+
+def test_rollback_takes_the_settings_of_its_build(host):
+    web = host.add("back-to", environment={"A": "1"})
+    first = web.live()
+    host.register(web, environment={"A": "2"})
+    web.settle()
+
+    shown = host.run("rollback", web.name, "--to", str(first.id), "--wait")
+
+    assert shown["phase"] == "live"
     environment = host.engine.api.inspect_container(web.serving().id)["Config"]["Env"]
     assert "A=1" in environment
 
