@@ -112,10 +112,19 @@ class Cycle:
         self, of: job.Job, new: containers.Container, old: job.Version | None
     ) -> None:
         self._containers.promote(new.id, of.project)
-        if of.project.ports:
-            self._proxy.switch(places.Target(of.project, new.address or ""))
+        before = self._store.serving().get(of.project.name)
         previous = old.container.build if old else None
+        # recorded before it moves: who follows a container that restarts must not move it back
         self._store.set_serving(of.project.name, of.build.id, previous)
+        try:
+            if of.project.ports:
+                self._proxy.switch(places.Target(of.project, new.address or ""))
+        except errors.ProxyError:
+            if before is None:
+                self._store.forget_serving(of.project.name)
+            elif before.build != of.build.id:
+                self._store.set_serving(of.project.name, before.build, before.previous)
+            raise
         of.log(f"build {of.build.id} serves, at {new.address}")
 
     def _give_traffic_back(self, of: job.Job, old: job.Version) -> None:
@@ -129,9 +138,9 @@ class Cycle:
             )
         if not now.is_running:
             now = self._containers.resume(before.id)
+        self._store.set_serving(of.project.name, before.build, None)
         if old.project.ports:
             self._proxy.switch(places.Target(old.project, now.address or ""))
-        self._store.set_serving(of.project.name, before.build, None)
 
     def _drain(self, of: job.Job, *, everywhere: bool = False) -> None:
         """Wait until the old version's sessions have ended, at most ``drain`` seconds."""

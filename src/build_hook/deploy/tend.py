@@ -44,11 +44,15 @@ class Tender(threading.Thread):
             time.sleep(_RETRY)
 
     def _refresh(self, found: containers.Container) -> None:
-        """Send traffic to where a container that serves is now."""
-        serving = self._store.serving().get(found.project)
+        """Send traffic to where a container that serves is now.
+
+        The address is looked up before what serves, and a switch records what serves before it
+        moves: so an address that is still known here is that of what serves.
+        """
         known = self._proxy.address(found.project)
+        serving = self._store.serving().get(found.project)
         if serving is None or serving.build != found.build or known is None:
             return
         if found.is_running and found.address and found.address != known:
             _log.info("%s moved to %s", found.name, found.address)
-            self._proxy.move(found.project, found.address)
+            self._proxy.move(found.project, known, found.address)

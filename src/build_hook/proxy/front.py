@@ -86,14 +86,18 @@ class Front:
                     self._apply(new, old)
                 raise
 
-    def move(self, name: str, address: str) -> None:
-        """Follow the version that serves a project to its new address.
+    def move(self, name: str, old: str, new: str) -> None:
+        """Follow the version that serves a project from its old address to its new one.
+
+        Nothing happens if the traffic goes elsewhere by now: a switch was faster.
 
         Raises:
             ProxyError: if the proxy does not confirm.
         """
         with self._lock:
-            self.switch(places.Target(self._places[name].project, address))
+            place = self._places.get(name)
+            if place is not None and place.address == old:
+                self.switch(places.Target(place.project, new))
 
     def hold(self, name: str, seconds: float) -> None:
         """Let new requests of a project wait, not fail, until ``go``; at most that long.
