@@ -57,7 +57,7 @@ def receivers(python2: str | None) -> Generator[dict[str, tuple[int, int]]]:
         name="hello",
         repository="https://github.com/Codertocat/Hello-World.git",
         ref=change["name"],
-        secrets=("benchmark",),
+        webhook_secrets=("benchmark",),
     )
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(web_stage.server(web_stage.OURS, more=[entry]))

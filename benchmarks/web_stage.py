@@ -117,7 +117,7 @@ def _register(state: pathlib.Path, count: int, more: Sequence[project.Project]) 
             name=name(number),
             repository=f"https://github.example/octocat/{name(number)}.git",
             ref="main",
-            secrets=("benchmark",),
+            webhook_secrets=("benchmark",),
         )
         for number in range(count)
     )

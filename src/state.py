@@ -82,7 +82,7 @@ def _candidate(
     names = [name for name, _ in _files(request.app, secrets.get(request.app))]
     try:
         return project.Project.model_validate(
-            {**_fields(request.project), "name": name_of(request), "secrets": names}
+            {**_fields(request.project), "name": name_of(request), "webhook_secrets": names}
         )
     except ValueError as error:
         problems[request.app] = _reason(error)

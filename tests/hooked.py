@@ -90,7 +90,7 @@ def ours(delivery: deliveries.Delivery) -> tuple[int, str]:
         name="shop",
         repository=url,
         ref=changes[0]["ref"] if changes else "main",
-        secrets=("main",) if signed else (),
+        webhook_secrets=("main",) if signed else (),
         allow_unsigned=not signed,
     )
     verdict = judge.judge(

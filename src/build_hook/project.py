@@ -70,7 +70,7 @@ class Project(service.Service):
     ref: str = pydantic.Field(
         default="refs/heads/main", description="branch (short or full) or full tag ref to follow"
     )
-    secrets: tuple[values.SecretName, ...] = pydantic.Field(
+    webhook_secrets: tuple[values.SecretName, ...] = pydantic.Field(
         default=(),
         max_length=2,
         description="names of the webhook secrets, two during a rotation; the values are files",

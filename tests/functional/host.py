@@ -249,7 +249,7 @@ class Host:
         before = known.find(made.name)
         default: dict[str, Any] = {
             "name": made.name,
-            "secrets": [made.name],
+            "webhook_secrets": [made.name],
             "ports": [
                 {
                     "target": TARGETS[made.protocol],

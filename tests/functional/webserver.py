@@ -21,7 +21,7 @@ SHOP = project.Project(
     name="shop",
     repository="https://github.example/octocat/shop.git",
     ref="main",
-    secrets=("shop",),
+    webhook_secrets=("shop",),
 )
 
 

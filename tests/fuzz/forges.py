@@ -77,9 +77,9 @@ def registered() -> list[project.Project]:
         event = one.read()
         url = f"https://{event.host or 'git.example'}/{event.repository or 'team/app'}"
         ref = one.expected["changes"][0]["ref"] if one.expected["changes"] else "main"
-        given: dict[str, Any] = {"secrets": ("main",)}
+        given: dict[str, Any] = {"webhook_secrets": ("main",)}
         if number % 5 == 4:
-            given = {"secrets": (), "allow_unsigned": True}
+            given = {"webhook_secrets": (), "allow_unsigned": True}
         if number % 7 == 0:
             given |= {"tags": "v*[0-9]**", "after_ci": True}
         projects.append(

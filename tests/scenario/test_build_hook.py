@@ -411,7 +411,7 @@ def test_project_is_registered(hook, world, machine):
         {
             "name": "docker-selfoss",
             "repository": SELFOSS["repository"],
-            "secrets": ["hook.docker-selfoss"],
+            "webhook_secrets": ["hook.docker-selfoss"],
             "build": {"dockerfile": "Containerfile", "args": {"A": "1"}},
             "ports": [{"target": 80, "published": 9000}],
             "environment": {"MODE": "staging"},
@@ -607,7 +607,7 @@ def test_a_project_of_2015_is_registered(hook, world, machine):
             "name": "docker-mumble",
             "repository": "https://git.example.com/chuck/docker-mumble",
             "ref": "refs/heads/master",
-            "secrets": ["hook.docker-mumble"],
+            "webhook_secrets": ["hook.docker-mumble"],
         }
     ]
     assert isinstance(state.unit_status, ops.ActiveStatus)
@@ -680,7 +680,7 @@ def test_without_a_secret_yet_nothing_unsigned_is_let_in(hook, world, machine):
 
     hook.run(hook.on.relation_changed(relation), world(relation, leader=False))
 
-    assert "secrets" not in registry(machine)[0]
+    assert "webhook_secrets" not in registry(machine)[0]
     assert "allow" not in json.dumps(registry(machine))
 
 

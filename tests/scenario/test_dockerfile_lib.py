@@ -288,7 +288,7 @@ def test_values_are_frozen():
 @pytest.mark.parametrize(
     ("ours", "theirs", "of_the_build_hook"),
     [
-        (dockerfile.Project, product.Project, {"secrets", "allow_unsigned", *IN_SERVICE}),
+        (dockerfile.Project, product.Project, {"webhook_secrets", "allow_unsigned", *IN_SERVICE}),
         (dockerfile.Build, product.Build, set()),
         (dockerfile.Health, product.Health, set()),
         (dockerfile.Port, product.Port, set()),

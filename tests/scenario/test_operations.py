@@ -270,4 +270,4 @@ def test_every_action_is_closed_and_tested():
 
 def _names(machine):
     registry = json.loads((machine.folder / "state" / "registry.json").read_text())
-    return registry["projects"][0]["secrets"]
+    return registry["projects"][0]["webhook_secrets"]

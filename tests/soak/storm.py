@@ -118,7 +118,7 @@ def register(host: hosts.Host, url: str, count: int) -> None:
     secret_files.create(host.settings.secrets, "storm", signed_push.SECRET)
     values = {
         "repository": url,
-        "secrets": ["storm"],
+        "webhook_secrets": ["storm"],
         "build": {"args": {"BASE": host.base}},
         "health": {"min_uptime": 0, "successes": 1},
         "stop_grace_period": 0,

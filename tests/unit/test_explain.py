@@ -15,7 +15,7 @@ SHOP = project.Project(
     name="shop",
     repository="https://github.com/binkkatal/sample_app",
     ref="master",
-    secrets=("main",),
+    webhook_secrets=("main",),
 )
 
 
@@ -73,7 +73,7 @@ def test_a_secret_given_counts_in_place_of_the_projects():
 
 
 def test_without_a_secret_the_match_shows_and_the_doubt():
-    found = looked(PUSH, SHOP.model_copy(update={"secrets": ()}))
+    found = looked(PUSH, SHOP.model_copy(update={"webhook_secrets": ()}))
 
     assert found["verified"] is None
     assert found["matches"][0]["action"] == "build"
@@ -81,13 +81,13 @@ def test_without_a_secret_the_match_shows_and_the_doubt():
 
 
 def test_a_project_that_takes_unsigned_ones_has_no_doubt():
-    open_to_all = SHOP.model_copy(update={"secrets": (), "allow_unsigned": True})
+    open_to_all = SHOP.model_copy(update={"webhook_secrets": (), "allow_unsigned": True})
 
     assert looked(PUSH, open_to_all)["matches"][0]["reason"] == "refs/heads/master moved"
 
 
 def test_one_genuine_proof_of_several_is_enough():
-    other = SHOP.model_copy(update={"name": "other", "secrets": ("other",)})
+    other = SHOP.model_copy(update={"name": "other", "webhook_secrets": ("other",)})
 
     found = looked(PUSH, other, SHOP, values={"main": PUSH.secret, "other": b"x"})
 

@@ -23,7 +23,7 @@ OF_PUSH = "https://github.com/binkkatal/sample_app.git"
 
 
 def entry(name="shop", repository=OF_PUSH, **given):
-    known = {"ref": "master", "secrets": ("main",)}
+    known = {"ref": "master", "webhook_secrets": ("main",)}
     return project.Project(name=name, repository=repository, **(known | given))
 
 
@@ -154,8 +154,8 @@ def test_an_unknown_repository():
 
 
 def test_a_project_whose_secret_does_not_match_is_left_out():
-    one = entry("one", secrets=("main",))
-    two = entry("two", secrets=("other",))
+    one = entry("one", webhook_secrets=("main",))
+    two = entry("two", webhook_secrets=("other",))
 
     judgement = judged(PUSH, one, two, values={"main": PUSH.secret, "other": b"other"})
 
@@ -169,7 +169,7 @@ def test_two_projects_of_one_repository():
 
 
 def test_the_second_secret_during_a_rotation():
-    rotating = entry(secrets=("new", "old"))
+    rotating = entry(webhook_secrets=("new", "old"))
 
     judgement = judged(PUSH, rotating, values={"new": b"new", "old": PUSH.secret})
 
@@ -178,8 +178,8 @@ def test_the_second_secret_during_a_rotation():
 
 
 def test_an_addressed_delivery_verifies_with_its_own_projects_secret_only():
-    one = entry("one", secrets=("main",))
-    two = entry("two", secrets=("other",))
+    one = entry("one", webhook_secrets=("main",))
+    two = entry("two", webhook_secrets=("other",))
 
     judgement = judged(PUSH, one, two, only="two", values={"main": PUSH.secret, "other": b"x"})
 
@@ -189,7 +189,7 @@ def test_an_addressed_delivery_verifies_with_its_own_projects_secret_only():
 class TestWithoutSecret:
     @pytest.mark.parametrize("only", [None, "shop"])
     def test_is_refused(self, only):
-        refusal = judged(PUSH, entry(secrets=()), only=only).refusal
+        refusal = judged(PUSH, entry(webhook_secrets=()), only=only).refusal
 
         assert refusal is not None
         assert refusal.status == 401
@@ -197,7 +197,7 @@ class TestWithoutSecret:
 
     @pytest.mark.parametrize("only", [None, "shop"])
     def test_is_accepted_where_allowed(self, only):
-        judgement = judged(PUSH, entry(secrets=(), allow_unsigned=True), only=only)
+        judgement = judged(PUSH, entry(webhook_secrets=(), allow_unsigned=True), only=only)
 
         assert judgement.verified is None
         assert actions(judgement) == [("shop", "build")]

@@ -136,6 +136,6 @@ def test_new_run_settings_are_deployed(store, history):
 
 def test_settings_that_a_container_does_not_depend_on_are_not(store, history):
     history.add(A)
-    changed = SHOP.model_copy(update={"drain": 77.0, "secrets": ("other",)})
+    changed = SHOP.model_copy(update={"drain": 77.0, "webhook_secrets": ("other",)})
 
     assert not wanted(store, A, changed)

@@ -70,8 +70,8 @@ def test_a_write_that_fails_leaves_the_old_file(
             "inside the repository",
         ),
         (
-            {"name": "web", "repository": "https://h/r", "secrets": ["../../etc/passwd"]},
-            "projects.0.secrets.0",
+            {"name": "web", "repository": "https://h/r", "webhook_secrets": ["../../etc/passwd"]},
+            "projects.0.webhook_secrets.0",
         ),
     ],
 )

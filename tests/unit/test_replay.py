@@ -18,7 +18,7 @@ SHOP = project.Project(
     name="shop",
     repository="https://github.com/binkkatal/sample_app.git",
     ref="master",
-    secrets=("main",),
+    webhook_secrets=("main",),
 )
 
 
@@ -90,7 +90,7 @@ def test_registry_of_today_decides(of, stored):
 
 
 def test_projects_that_it_was_not_accepted_for_are_not_moved(of, stored):
-    other = SHOP.model_copy(update={"name": "other", "secrets": ("unknown",)})
+    other = SHOP.model_copy(update={"name": "other", "webhook_secrets": ("unknown",)})
     number = keep(of, PUSH, SHOP)
 
     found = again(stored, number, SHOP, other)

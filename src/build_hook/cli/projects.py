@@ -132,7 +132,7 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "name": given["name"],
             "repository": given["repository"],
             "ref": given["ref"],
-            "secrets": [secret],
+            "webhook_secrets": [secret],
             "ports": [_port(text) for text in given["publish"]],
             "environment": _pairs(given["env"]),
             "volumes": given["volume"],

@@ -129,7 +129,7 @@ def _project(name: str, repository: str, base: str) -> project.Project:
         {
             "name": name,
             "repository": repository,
-            "secrets": (name,),
+            "webhook_secrets": (name,),
             "build": {"args": {"BASE": base}},
             "ports": ({"target": target, "published": product.free_port(),
                        "app_protocol": protocol},),

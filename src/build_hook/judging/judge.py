@@ -75,7 +75,7 @@ def known_secrets(
     entry: project.Project, secret_values: SecretValues
 ) -> tuple[signatures.Secret, ...]:
     """The secrets of a project that have a value."""
-    values = ((name, secret_values(name)) for name in entry.secrets)
+    values = ((name, secret_values(name)) for name in entry.webhook_secrets)
     return tuple(
         signatures.Secret(name, value, entry.allow_sha1) for name, value in values if value
     )
@@ -96,8 +96,8 @@ def prove(
             False, None, reason, "Correct the project's provider in the registry, or remove it"
         )
     secrets = known_secrets(entry, secret_values)
-    if entry.secrets and not secrets:
-        reason = f"secret {entry.secrets[0]} has no value here"
+    if entry.webhook_secrets and not secrets:
+        reason = f"secret {entry.webhook_secrets[0]} has no value here"
         return signatures.Proof(
             False, None, reason, "Write it into the file of that name among the state's secrets"
         )

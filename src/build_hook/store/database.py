@@ -79,6 +79,13 @@ MIGRATIONS = (
     ALTER TABLE builds ADD COLUMN failed INTEGER;
     ALTER TABLE builds ADD COLUMN longest_gap_ms INTEGER
     """,
+    # the webhook secrets of a project were called secrets once
+    """
+    UPDATE builds SET settings = json_remove(
+        json_set(settings, '$.webhook_secrets', json(json_extract(settings, '$.secrets'))),
+        '$.secrets'
+    ) WHERE CASE WHEN json_valid(settings) THEN json_type(settings, '$.secrets') END = 'array'
+    """,
 )
 
 

@@ -1,0 +1,30 @@
+import sqlite3
+
+from build_hook.store import builds, database
+
+RENAMED = 3  # the migration that this file is about brings version 3 to 4
+
+
+def old_database(path, settings):
+    connection = sqlite3.connect(path)
+    for script in database.MIGRATIONS[:RENAMED]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA user_version = {RENAMED}")
+    connection.executemany(
+        "INSERT INTO builds (project, ref, cause, created, settings)"
+        " VALUES ('shop', 'refs/heads/main', 'push', 1, ?)",
+        [(text,) for text in settings],
+    )
+    connection.commit()
+    connection.close()
+
+
+def test_settings_on_record_follow_the_new_name_of_webhook_secrets(tmp_path):
+    given = ['{"name":"shop","secrets":["a","b"],"drain":5}', None, '{"name":"shop"}', "spoilt"]
+    old_database(tmp_path / "db", given)
+
+    store = builds.Builds(tmp_path / "db")
+
+    found = [store.get(number).settings for number in range(1, 5)]
+    store.close()
+    assert found == ['{"name":"shop","drain":5,"webhook_secrets":["a","b"]}', *given[1:]]
