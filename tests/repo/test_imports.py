@@ -15,7 +15,7 @@ LAYERS = (
     "body containers decision housekeeping images inbox orders proxy registry standing",
     "catalogue collect cost departures doctor gate judge supervise tend",
     "delivery health job listing watch",
-    "cycle hooks reconcile recover replay",
+    "cycle hooks reconcile recover replay sources",
     "api explain pipeline",
     "app worker",
     "server",

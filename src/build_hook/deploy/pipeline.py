@@ -2,8 +2,8 @@
 
 import logging
 
-from build_hook import errors, patterns, settings
-from build_hook.deploy import checkout, collect, containers, cost, cycle, gate, images, job
+from build_hook import errors, settings
+from build_hook.deploy import collect, containers, cost, cycle, gate, images, job, sources
 from build_hook.deploy.engine import Engine
 from build_hook.proxy import front
 from build_hook.store import builds
@@ -27,9 +27,7 @@ class Pipeline:
         self._proxy = proxy
         self._images = images.Images(engine)
         self._containers = containers.Containers(engine, with_settings.secrets)
-        self._repositories = checkout.Repositories(
-            with_settings.repositories, with_settings.checkouts
-        )
+        self._sources = sources.Sources(with_settings, engine)
         self._cycle = cycle.Cycle(proxy, cost.Accountant(with_settings), self._containers, store)
 
     def run(self, of: job.Job) -> None:
@@ -109,33 +107,24 @@ class Pipeline:
     def _tidy(self, of: job.Job) -> None:
         """Make room after a build is live; what goes wrong here changes nothing of that."""
         try:
-            commit = of.commit or of.build.commit
-            if commit and of.build.source is None:
-                self._repositories.keep(of.project, commit)
+            if of.build.source is None:
+                self._sources.of(of.project).keep(of)
             collect.tidy(of.project.name, self._settings, self._store, self._images)
         except errors.BuildHookError as error:
             of.log(f"could not tidy up: {error}")
 
     def _build(self, of: job.Job) -> None:
+        source = self._sources.of(of.project)
         of.enter(builds.Phase.FETCHING)
-        of.commit = self._repositories.fetch(of.project, of.build.ref, of.check_stop)
-        message = self._repositories.message(of.project, of.commit)
-        headline = message.partition("\n")[0]
+        found = source.find(of)
+        of.commit = found.commit
+        headline = found.message.partition("\n")[0]
         self._store.note(of.build.id, commit_id=of.commit, message=headline)
         of.log(f"{of.commit} {headline}")
-        self._skip_if_not_wanted(of, message)
+        self._skip_if_not_wanted(of, source, found.message)
 
         of.enter(builds.Phase.BUILDING)
-        for folder in (self._settings.state, self._engine.data_root()):
-            images.require_space(folder, self._settings.min_free_mb)
-        with self._repositories.checkout(of.project, of.commit, of.build.id) as folder:
-            of.image = images.build(
-                images.Order(of.project, of.build.id, of.commit, folder),
-                instance=self._engine.instance,
-                docker_host=self._engine.host,
-                log=of.log,
-                check_stop=of.check_stop,
-            )
+        of.image = source.make(of).image
         self._store.note(of.build.id, image=of.image)
 
     def _take_source(self, of: job.Job) -> None:
@@ -158,7 +147,7 @@ class Pipeline:
         )
         of.log(f"image of build {source.id}, {of.commit}")
 
-    def _skip_if_not_wanted(self, of: job.Job, message: str) -> None:
+    def _skip_if_not_wanted(self, of: job.Job, source: sources.Source, message: str) -> None:
         """A person's deploy is always done; a push is not, where it would change nothing."""
         if of.build.cause in (builds.Cause.DEPLOY, builds.Cause.ROLLBACK):
             return
@@ -175,15 +164,8 @@ class Pipeline:
             return
         if live.commit == of.commit:
             raise _Skip(f"build {live.id} of the same commit is live")
-        if of.project.paths and not self._touches_paths(of, live.commit or ""):
+        if not source.has_changed(of, live.commit or ""):
             raise _Skip(f"no file of {', '.join(of.project.paths)} has changed since it went live")
-
-    def _touches_paths(self, of: job.Job, live: str) -> bool:
-        changed = self._repositories.changed_paths(of.project, live, of.commit)
-        if changed is None:
-            of.log(f"{live} is no longer here to compare with: building")
-            return True
-        return any(patterns.fits(p, name) for p in of.project.paths for name in changed)
 
     def _start(self, of: job.Job) -> containers.Container:
         of.enter(builds.Phase.STARTING)

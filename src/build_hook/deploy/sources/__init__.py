@@ -1,0 +1,22 @@
+"""Where images come from: one file per kind of project, all behind one protocol."""
+
+from build_hook import project, settings
+from build_hook.deploy import engine
+from build_hook.deploy.sources import base, dockerfile
+
+Found = base.Found
+Made = base.Made
+Source = base.Source
+
+__all__ = ["Found", "Made", "Source", "Sources"]
+
+
+class Sources:
+    """The kinds, each made once; which one a project has, the project says."""
+
+    def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
+        self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine)
+
+    def of(self, of: project.Project) -> Source:
+        """Where a project's images come from."""
+        return self._dockerfile

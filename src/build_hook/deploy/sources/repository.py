@@ -1,0 +1,47 @@
+"""What all sources share that begin with a git repository."""
+
+import abc
+
+from build_hook import patterns, settings
+from build_hook.deploy import checkout, engine, images, job
+from build_hook.deploy.sources import base
+
+
+class Repository(abc.ABC):
+    """Fetches a commit and compares it; how an image is made of it differs."""
+
+    def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
+        self._settings = with_settings
+        self._engine = docker_engine
+        self._repositories = checkout.Repositories(
+            with_settings.repositories, with_settings.checkouts
+        )
+
+    def find(self, of: job.Job) -> base.Found:
+        """Fetch the head of the build's ref."""
+        commit = self._repositories.fetch(of.project, of.build.ref, of.check_stop)
+        return base.Found(commit, self._repositories.message(of.project, commit))
+
+    def has_changed(self, of: job.Job, live: str) -> bool:
+        """Whether a file of the project's ``paths`` differs, if it has any."""
+        if not of.project.paths:
+            return True
+        changed = self._repositories.changed_paths(of.project, live, of.commit)
+        if changed is None:
+            of.log(f"{live} is no longer here to compare with: building")
+            return True
+        return any(patterns.fits(p, name) for p in of.project.paths for name in changed)
+
+    @abc.abstractmethod
+    def make(self, of: job.Job) -> base.Made:
+        """Make an image of the commit that was fetched."""
+
+    def keep(self, of: job.Job) -> None:
+        """Hold on to the commit that is live."""
+        commit = of.commit or of.build.commit
+        if commit:
+            self._repositories.keep(of.project, commit)
+
+    def _require_space(self) -> None:
+        for folder in (self._settings.state, self._engine.data_root()):
+            images.require_space(folder, self._settings.min_free_mb)
