@@ -28,6 +28,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.projects = dockerfile.ProjectRequirer(self, "project")
         self.secrets = webhooks.WebhookSecrets(self, self.projects)
         self.operations = operations.Operations(self)
+        self._desired: state.Desired | None = None
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.remove, self._on_remove)
@@ -44,15 +45,20 @@ class DockerBuildHookCharm(ops.CharmBase):
         """
         return config.load(self)
 
+    @functools.cached_property
+    def requests(self) -> tuple[dockerfile.Request, ...]:
+        """What the projects ask for; no event changes that while it is handled."""
+        return self.projects.requests()
+
     def reconcile(self, *, refreshed: bool = False) -> None:
         """Bring the machine and the relations into the state that Juju describes."""
         try:
             wanted = self.options
         except errors.SettingsError:
             return  # collect-status says which option it is; nothing that runs is changed
-        self.secrets.ensure(self.projects.requests())
+        self.secrets.ensure(self.requests)
         service.ensure_state(wanted)
-        desired = self._desired()
+        desired = self._desired = self._work_out()
         service.ensure_secrets(wanted.product.secrets, desired.secrets)
         service.ensure_registry(wanted.product, desired.registry)
         service.ensure_command(wanted.product)
@@ -82,7 +88,7 @@ class DockerBuildHookCharm(ops.CharmBase):
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:
-            desired = self._desired()
+            desired = self._desired or self._work_out()
         except errors.SettingsError as error:
             event.add_status(ops.BlockedStatus(str(error)))
             return
@@ -90,8 +96,8 @@ class DockerBuildHookCharm(ops.CharmBase):
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
         for unit in service.stopped():
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
-        requests, planned = self.projects.requests(), self.app.planned_units()
-        for status in reports.statuses(desired, requests, self._fates(), planned):
+        planned = self.app.planned_units()
+        for status in reports.statuses(desired, self.requests, self._fates, planned):
             event.add_status(status)
 
     def _changes(self) -> list[ops.BoundEvent]:
@@ -103,29 +109,25 @@ class DockerBuildHookCharm(ops.CharmBase):
             events += [endpoint.relation_broken]
         return [*events, on.update_status]
 
-    def _desired(self) -> state.Desired:
-        requests = self.projects.requests()
-        known = {r.app: secret for r in requests if (secret := self.secrets.get(r.app))}
+    def _work_out(self) -> state.Desired:
+        known = {r.app: secret for r in self.requests if (secret := self.secrets.get(r.app))}
         present = service.present_registry(self.options.product)
-        return state.desired(self.options, requests, known, present)
+        return state.desired(self.options, self.requests, known, present)
 
     def _publish(self, desired: state.Desired) -> None:
-        fates = self._fates()
-        for request in self.projects.requests():
+        for request in self.requests:
             name = state.name_of(request)
-            url, fate = self.webhook_url(name), fates.get(name)
+            url, fate = self.webhook_url(name), self._fates.get(name)
             report = reports.report(self.unit.name, request, desired, url, fate)
             self.projects.publish_report(request.relation_id, report)
         for relation in self.model.relations["api"]:
             address = {"hostname": self._address(), "port": str(desired.config.product.port)}
             relation.data[self.unit].update(address)
 
-    def _fates(self) -> dict[str, outcomes.Fate]:
-        return self._all_fates if service.present_registry(self.options.product).projects else {}
-
     @functools.cached_property
-    def _all_fates(self) -> dict[str, outcomes.Fate]:
-        return outcomes.of_all(self.options.product)
+    def _fates(self) -> dict[str, outcomes.Fate]:
+        product = self.options.product
+        return outcomes.of_all(product, service.present_registry(product))
 
     def _address(self) -> str:
         binding = self.model.get_binding("api")

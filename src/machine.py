@@ -83,10 +83,14 @@ def systemctl(*arguments: str) -> None:
     run(SYSTEMCTL, *arguments)
 
 
-def is_active(unit: str) -> bool:
-    """Whether systemd runs the unit."""
-    done = subprocess.run([SYSTEMCTL, "is-active", "--quiet", unit], check=False, timeout=TIMEOUT)
-    return done.returncode == 0
+def active(*units: str) -> frozenset[str]:
+    """Those of the units that systemd runs."""
+    done = subprocess.run(
+        [SYSTEMCTL, "is-active", *units],
+        check=False, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT,
+    )  # fmt: skip
+    states = zip(units, done.stdout.splitlines(), strict=False)  # a line each, in this order
+    return frozenset(unit for unit, state in states if state == "active")
 
 
 def run(*argv: str) -> str:

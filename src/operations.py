@@ -158,7 +158,7 @@ class Operations(ops.Object):
             return None
 
     def _request(self, event: ops.ActionEvent, name: str) -> dockerfile.Request | None:
-        for request in self._charm.projects.requests():
+        for request in self._charm.requests:
             if state.name_of(request) == name:
                 return request
         event.fail(f"There is no project {name}: the list-projects action shows those there are")

@@ -1,12 +1,15 @@
-"""How the projects fare, as the product tells it: what serves and how the last build ended."""
+"""How the projects fare, as the product keeps it: what serves and how the last build ended."""
 
+import contextlib
 import dataclasses
-from typing import Any
 
 from charms.docker_build_hook.v0 import dockerfile
 
-import product
-from build_hook import settings
+from build_hook import errors, registry, settings, standing
+from build_hook.deploy import condition
+from build_hook.store import builds
+
+PATIENCE = 5.0  # seconds for another process's transaction; an event must not wait for long
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,29 +28,32 @@ class Fate:
         return f"build {self.last.build} {self.last.phase}: {self.last.reason or 'no reason'}"
 
 
-def of_all(options: settings.Settings) -> dict[str, Fate]:
-    """The fates of all registered projects; none if the product cannot tell."""
-    try:
-        listing = product.Product(options).call("projects", timeout=30)
-    except product.ProductError:
+def of_all(options: settings.Settings, present: registry.Registry) -> dict[str, Fate]:
+    """The fates of the registered projects; none if the product's database cannot tell."""
+    if not present.projects or not options.database.exists():
         return {}
-    return {entry["name"]: _fate(entry) for entry in listing["projects"]}
+    wrong = condition.read(options.run)
+    try:
+        with contextlib.closing(builds.Builds(options.database, patience=PATIENCE)) as store:
+            found = list(standing.look(present.projects, store, wrong))
+    except errors.StoreError:
+        return {}
+    return {each.project.name: _fate(each) for each in found}
 
 
-def _fate(entry: dict[str, Any]) -> Fate:
-    return Fate(_serving(entry), _last(entry), entry["problem"])
+def _fate(found: standing.Standing) -> Fate:
+    return Fate(_serving(found.live), _last(found.last), found.problem)
 
 
-def _serving(entry: dict[str, Any]) -> dockerfile.Outcome | None:
-    if entry["live"] is None:
+def _serving(live: builds.Build | None) -> dockerfile.Outcome | None:
+    if live is None:
         return None
     return dockerfile.Outcome(
-        build=entry["live"], phase="live", commit=entry["commit"], finished=entry["live_since"]
+        build=live.id, phase="live", commit=live.commit, finished=live.finished
     )
 
 
-def _last(entry: dict[str, Any]) -> dockerfile.Outcome | None:
-    if entry["last_build"] is None:
+def _last(build: builds.Build | None) -> dockerfile.Outcome | None:
+    if build is None:
         return None
-    number, phase = entry["last_build"].split(" ", 1)
-    return dockerfile.Outcome(build=int(number), phase=phase, reason=entry["reason"])
+    return dockerfile.Outcome(build=build.id, phase=str(build.phase), reason=build.reason)

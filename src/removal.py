@@ -15,7 +15,7 @@ PATIENCE = 60.0
 
 def remove(*, keep_data: bool) -> None:
     """Stop everything and leave nothing of ours but the data, if that is to be kept."""
-    if machine.is_active(service.WORKER):
+    if service.WORKER in machine.active(service.WORKER):
         _wait_for_worker(PATIENCE)
     present = [unit for unit in reversed(service.UNITS) if (service.UNIT_FOLDER / unit).exists()]
     if present:

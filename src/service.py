@@ -9,9 +9,8 @@ import functools
 import hashlib
 import pathlib
 import shlex
+import string
 import sys
-
-import jinja2
 
 import config
 import machine
@@ -117,7 +116,8 @@ def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str
 def stopped() -> tuple[str, ...]:
     """The units that should run and do not."""
     wanted = [unit for unit in UNITS if unit != WORKER or has_docker()]
-    return tuple(unit for unit in wanted if not machine.is_active(unit))
+    active = machine.active(*wanted)
+    return tuple(unit for unit in wanted if unit not in active)
 
 
 def environment(wanted: settings.Settings) -> dict[str, str]:
@@ -142,7 +142,8 @@ def _text(value: object) -> str:
 
 def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:
     restart = {unit for unit in changed if unit != PROXY or not refreshed}
-    if SOCKET in restart and machine.is_active(SOCKET):
+    active = machine.active(*UNITS)
+    if SOCKET in restart and SOCKET in active:
         machine.systemctl("stop", WEB)  # a socket cannot be moved under a running service
         restart.add(WEB)
     acted: list[str] = []
@@ -152,7 +153,7 @@ def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:
         if unit in restart:
             machine.systemctl("enable", unit)
             machine.systemctl("restart", unit)
-        elif not machine.is_active(unit):
+        elif unit not in active:
             machine.systemctl("start", unit)
         else:
             continue
@@ -161,7 +162,8 @@ def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:
 
 
 def _write(unit: str, wanted: config.Config) -> bool:
-    text = _templates().get_template(f"{unit}.j2").render(**_context(unit, wanted))
+    template = (CHARM / "src" / "templates" / unit).read_text(encoding="utf-8")
+    text = string.Template(template).substitute(_context(unit, wanted))
     return machine.ensure_file(UNIT_FOLDER / unit, text, 0o644, "root", "root")
 
 
@@ -172,7 +174,7 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
     host = wanted.product.listen
     return {
         "command": " ".join(command(wanted.product)),
-        "environment": variables,
+        "environment": "\n".join(f'Environment="{k}={v}"' for k, v in variables.items()),
         "state": wanted.product.state,
         "user": wanted.user,
         "web_user": config.WEB_USER,
@@ -190,16 +192,6 @@ def _python_path() -> list[str]:
     """The charm's code, and its packages where the interpreter does not know them by itself."""
     own = [entry for entry in sys.path if entry.startswith(f"{CHARM}/") and "/lib" in entry]
     return [str(CHARM / "src"), *(entry for entry in own if entry.endswith("-packages"))]
-
-
-@functools.cache
-def _templates() -> jinja2.Environment:
-    folder = CHARM / "src" / "templates"
-    return jinja2.Environment(  # noqa: S701 - systemd units, no HTML
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
 
 
 @functools.cache

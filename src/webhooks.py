@@ -26,9 +26,9 @@ class WebhookSecrets:
     def __init__(self, charm: ops.CharmBase, projects: dockerfile.ProjectRequirer) -> None:
         self._charm = charm
         self._projects = projects
-        # What this event has written: Juju need not give it back before the event has ended.
+        # What this event has made: Juju need not give it back before the event has ended.
         self._made: dict[str, ops.Secret] = {}
-        self._written: dict[str, WebhookSecret] = {}
+        self._seen: dict[str, WebhookSecret] = {}
 
     def ensure(self, requests: tuple[dockerfile.Request, ...]) -> None:
         """Give every project its secret, and remove those of projects that are gone.
@@ -49,13 +49,15 @@ class WebhookSecrets:
 
     def get(self, app: str) -> WebhookSecret | None:
         """A project's secret; None until the leader has made it."""
-        if app in self._written:
-            return self._written[app]
+        if app in self._seen:
+            return self._seen[app]
         entry = self._known().get(app)
         if entry is None:
             return None
         content = self._secret(str(entry["id"])).peek_content()
-        return WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+        found = WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
+        self._seen[app] = found
+        return found
 
     def rotate(self, app: str) -> WebhookSecret | None:
         """Make a new secret; the present one stays valid beside it."""
@@ -76,7 +78,7 @@ class WebhookSecrets:
         secret = self._charm.app.add_secret(content, description=f"Signs deliveries for {app}")
         secret_id = secret.id or secret.get_info().id
         self._made[secret_id] = secret
-        self._written[app] = WebhookSecret(secret_id, content[KEY])
+        self._seen[app] = WebhookSecret(secret_id, content[KEY])
         return secret_id
 
     def _share(self, request: dockerfile.Request, secret_id: str) -> None:
@@ -97,7 +99,7 @@ class WebhookSecrets:
         known[app] = {**entry, "revision": int(entry["revision"]) + 1}
         self._remember(known)
         changed = WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
-        self._written[app] = changed
+        self._seen[app] = changed
         return changed
 
     def _peers(self) -> ops.Relation | None:

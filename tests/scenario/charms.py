@@ -6,6 +6,10 @@ import importlib.util
 import pathlib
 import sys
 from types import ModuleType
+from typing import Any
+
+import ops
+import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = {
@@ -19,6 +23,18 @@ def part(charm: str, name: str) -> ModuleType:
     """Another module of a charm."""
     load(charm)
     return importlib.import_module(name)
+
+
+def metadata(charm: str) -> dict[str, Any]:
+    """What a charm declares."""
+    return yaml.safe_load((FOLDERS[charm] / "metadata.yaml").read_text(encoding="utf-8"))
+
+
+def custom_events(charm: str) -> list[str]:
+    """Events of the charm's own making, by name."""
+    kinds = [value for value in vars(load(charm)).values() if isinstance(value, type)]
+    own = [kind for kind in kinds if issubclass(kind, ops.CharmEvents)]
+    return [name for kind in own for name in vars(kind) if not name.startswith("_")]
 
 
 @functools.cache

@@ -1,12 +1,13 @@
 """Worlds for the charms: a machine below a temporary folder, contexts, usual states."""
 
+import contextlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import ops.testing
 import pytest
 
-from tests.scenario import charms, fake_machine, fake_product
+from tests.scenario import charms, fake_engine_host, fake_history, fake_machine, fake_product
 
 MODEL_UUID = "00000000-0000-4000-8000-000000000001"
 HERE = f"{MODEL_UUID}:0"
@@ -24,7 +25,7 @@ def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_mac
     monkeypatch.setattr(config, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(service, "UNIT_FOLDER", tmp_path / "systemd")
     monkeypatch.setattr(service, "COMMAND", tmp_path / "build-hook")
-    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "is_active", "run"):
+    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "active", "run"):
         monkeypatch.setattr(real, verb, getattr(fake, verb))
     monkeypatch.setattr(real.pwd, "getpwnam", fake.getpwnam)
     monkeypatch.setattr(real.grp, "getgrnam", fake.getgrnam)
@@ -39,6 +40,13 @@ def product(monkeypatch: pytest.MonkeyPatch) -> fake_product.FakeProduct:
     fake = fake_product.FakeProduct()
     monkeypatch.setattr(real.Product, "call", lambda _self, *args, **kw: fake.call(*args, **kw))
     return fake
+
+
+@pytest.fixture
+def history(machine: fake_machine.FakeMachine) -> Iterator[fake_history.History]:
+    """What the worker has written so far."""
+    with contextlib.closing(fake_history.History(machine.folder / "state")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,3 +75,34 @@ def world() -> Callable[..., ops.testing.State]:
         return ops.testing.State(relations=[*base, *relations], **{**defaults, **facts})
 
     return build
+
+
+@pytest.fixture
+def docker() -> ops.testing.Context[ops.CharmBase]:
+    """The docker charm on machine 0."""
+    return ops.testing.Context(
+        charms.load("docker").DockerCharm, app_name="docker", machine_id="0"
+    )
+
+
+@pytest.fixture
+def host(
+    docker: object, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> fake_engine_host.FakeHost:
+    """The machine below the docker charm, with an engine of the distribution that runs."""
+    engine_host = charms.part("docker", "engine_host")
+    fake = fake_engine_host.FakeHost()
+    which = {"dockerd": "docker.io", "docker-compose": "docker-compose"}
+    monkeypatch.setattr(engine_host, "run", fake.run)
+    monkeypatch.setattr(engine_host, "is_running", lambda: fake.running)
+    monkeypatch.setattr(engine_host, "DAEMON_FILE", tmp_path / "docker" / "daemon.json")
+    monkeypatch.setattr(engine_host, "has", lambda name: which[name] in fake.installed)
+    return fake
+
+
+@pytest.fixture
+def selfoss() -> ops.testing.Context[ops.CharmBase]:
+    """A dockerfile charm on machine 0, named as in the article."""
+    return ops.testing.Context(
+        charms.load("dockerfile").DockerfileCharm, app_name="docker-selfoss", machine_id="0"
+    )

@@ -17,7 +17,7 @@ class FakeMachine:
     programs: set[str] = dataclasses.field(default_factory=lambda: {"git", "haproxy"})
     groups: set[str] = dataclasses.field(default_factory=lambda: {"docker"})
     users: dict[str, str | None] = dataclasses.field(default_factory=dict)
-    active: set[str] = dataclasses.field(default_factory=set)
+    units: set[str] = dataclasses.field(default_factory=set)
     enabled: set[str] = dataclasses.field(default_factory=set)
     changes: list[str] = dataclasses.field(default_factory=list)
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -54,15 +54,15 @@ class FakeMachine:
         if verb in ("start", "restart") and self.broken & set(units):
             raise MachineError(f"systemctl {verb} failed")
         if verb in ("start", "restart"):
-            self.active |= set(units)
+            self.units |= set(units)
         elif verb == "enable":
             self.enabled |= set(units)
         elif verb in ("stop", "disable"):
-            self.active -= set(units)
+            self.units -= set(units)
             self.enabled -= set(units) if verb == "disable" else set()
 
-    def is_active(self, unit: str) -> bool:
-        return unit in self.active
+    def active(self, *units: str) -> frozenset[str]:
+        return frozenset(units) & self.units
 
     def getpwnam(self, _: str) -> types.SimpleNamespace:
         return types.SimpleNamespace(pw_uid=os.getuid())

@@ -1,6 +1,5 @@
 """The build hook charm: events in, files, units, ports, databags and status out."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -21,15 +20,6 @@ SELFOSS = {
     "app": "docker-selfoss",
     "repository": "https://git.example.com/chuck/docker-selfoss.git",
     "ports": [{"target": 80, "published": 9000}],
-}
-FATE = {
-    "name": "docker-selfoss",
-    "live": None,
-    "commit": None,
-    "live_since": None,
-    "last_build": None,
-    "reason": None,
-    "problem": None,
 }
 
 
@@ -83,7 +73,7 @@ def test_install_leaves_a_haproxy_of_the_operator_alone(hook, world, machine):
 def test_start_runs_the_three_processes(hook, world, machine):
     state = hook.run(hook.on.start(), world())
 
-    assert machine.active == UNITS
+    assert machine.units == UNITS
     assert machine.enabled == UNITS
     assert state.unit_status == ops.ActiveStatus(
         "No projects: relate an application to the project endpoint"
@@ -126,7 +116,7 @@ def test_without_docker_web_takes_deliveries_and_the_worker_waits(hook, world, m
 
     state = hook.run(hook.on.start(), world())
 
-    assert machine.active == UNITS - {"build-hook-worker.service"}
+    assert machine.units == UNITS - {"build-hook-worker.service"}
     assert state.unit_status == ops.WaitingStatus("Waiting for Docker on this machine")
 
 
@@ -137,13 +127,13 @@ def test_docker_that_comes_later_starts_the_worker(hook, world, machine):
 
     state = hook.run(hook.on.update_status(), state)
 
-    assert machine.active == UNITS
+    assert machine.units == UNITS
     assert isinstance(state.unit_status, ops.ActiveStatus)
 
 
 def test_a_process_that_fell_is_started_again(hook, world, machine):
     state = hook.run(hook.on.start(), world())
-    machine.active.discard("build-hook-web.service")
+    machine.units.discard("build-hook-web.service")
 
     hook.run(hook.on.update_status(), state)
 
@@ -152,8 +142,7 @@ def test_a_process_that_fell_is_started_again(hook, world, machine):
 
 def test_a_process_that_does_not_run_is_named(hook, world, machine, monkeypatch):
     state = hook.run(hook.on.start(), world())
-    machine.active.discard("build-hook-web.service")
-    monkeypatch.setattr(machine, "active", frozenset(machine.active))
+    machine.units.discard("build-hook-web.service")
     import service
 
     monkeypatch.setattr(service, "ensure_units", lambda *_, **__: ())
@@ -208,7 +197,7 @@ def test_a_restart_that_failed_is_tried_again(hook, world, machine):
 
     hook.run(hook.on.start(), world())
 
-    assert machine.active == UNITS
+    assert machine.units == UNITS
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -217,7 +206,7 @@ def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, ke
 
     hook.run(hook.on.remove(), state)
 
-    assert machine.active == machine.enabled == set()
+    assert machine.units == machine.enabled == set()
     assert list((machine.folder / "systemd").iterdir()) == []
     assert (machine.folder / "state").exists() is keep
     assert not (machine.folder / "build-hook").exists()
@@ -231,7 +220,7 @@ def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machin
     naps = []
 
     def sleep(_):
-        naps.append(machine.is_active("build-hook-worker.service"))
+        naps.append("build-hook-worker.service" in machine.units)
         machine.docker["ps"] = []
 
     monkeypatch.setattr(removal.time, "sleep", sleep)
@@ -239,7 +228,7 @@ def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machin
     hook.run(hook.on.remove(), state)
 
     assert naps == [True]
-    assert machine.active == set()
+    assert machine.units == set()
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -460,34 +449,25 @@ def test_public_url_is_what_projects_are_told(hook, world):
     assert said(state, relation)["webhook_url"] == "https://hooks.example.com/hooks/docker-selfoss"
 
 
-def test_last_build_is_told(hook, world, product):
-    product.answers["projects"] = {
-        "projects": [
-            {
-                **FATE,
-                "live": 6,
-                "commit": "c0ffee",
-                "live_since": 1.7e9,
-                "last_build": "7 failed",
-                "reason": "exit 1",
-            }
-        ]
-    }
+def test_last_build_is_told(hook, world, history):
+    live = history.live("docker-selfoss", "c0ffee")
+    history.failed("docker-selfoss", "exit 1")
     relation = project()
-
     state = hook.run(hook.on.relation_changed(relation), world(relation))
 
-    assert said(state, relation)["last"] == {"build": 7, "phase": "failed", "reason": "exit 1"}
-    serving = {"build": 6, "phase": "live", "commit": "c0ffee", "finished": 1.7e9}
+    state = hook.run(hook.on.update_status(), state)
+
+    assert said(state, relation)["last"] == {"build": 2, "phase": "failed", "reason": "exit 1"}
+    serving = {"build": 1, "phase": "live", "commit": "c0ffee", "finished": live.finished}
     assert said(state, relation)["serving"] == serving
     assert state.unit_status == ops.ActiveStatus(
-        "docker-selfoss: build 7 failed: exit 1; see the logs action with project=docker-selfoss"
+        "docker-selfoss: build 2 failed: exit 1; see the logs action with project=docker-selfoss"
     )
 
 
-def test_what_stands_in_the_way_is_told(hook, world, product):
+def test_what_stands_in_the_way_is_told(hook, world, history):
     problem = "Port 9000 is used by another program"
-    product.answers["projects"] = {"projects": [{**FATE, "problem": problem}]}
+    history.problem("docker-selfoss", problem)
     relation = project()
 
     state = hook.run(hook.on.relation_changed(relation), world(relation))
@@ -496,10 +476,9 @@ def test_what_stands_in_the_way_is_told(hook, world, product):
     assert said(state, relation)["refused"] == problem
 
 
-def test_a_product_that_cannot_tell_is_no_error(hook, world, product):
-    import product as real
-
-    product.answers["projects"] = real.ProductError("The database is locked")
+def test_a_product_that_cannot_tell_is_no_error(hook, world, machine):
+    (machine.folder / "state").mkdir()
+    (machine.folder / "state" / "build-hook.db").write_text("not a database at all")
     relation = project()
 
     state = hook.run(hook.on.relation_changed(relation), world(relation))
@@ -693,30 +672,7 @@ def test_api_says_where_web_is(hook, world):
     assert (bag["hostname"], bag["port"]) == ("192.0.2.0", "8080")
 
 
-# --- idempotence ---------------------------------------------------------------------------
-
-
-EVENTS = (
-    "install", "start", "config_changed", "leader_elected", "update_status", "upgrade_charm",
-    "relation_created", "relation_joined", "relation_changed", "relation_departed",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("name", EVENTS)
-def test_event_twice_writes_nothing_the_second_time(hook, world, machine, name):
-    relation, api = project(), ops.testing.Relation("api")
-    state = hook.run(hook.on.relation_changed(relation), world(relation, api))
-    state = _fire(hook, name, state, relation)
-    files = machine.snapshot()
-    machine.changes.clear()
-
-    again = _fire(hook, name, state, relation)
-
-    assert machine.changes == []
-    assert machine.snapshot() == files
-    assert again.relations == state.relations
-    assert again.secrets == state.secrets
-    assert again.opened_ports == state.opened_ports
+# --- many projects -------------------------------------------------------------------------
 
 
 def test_a_thousand_projects_are_written_in_no_time(hook, world, machine):
@@ -737,14 +693,6 @@ def test_a_thousand_projects_are_written_in_no_time(hook, world, machine):
 
     assert time.perf_counter() - started < 0.2
     assert not service.ensure_registry(options, contents)
-
-
-def _fire(hook, name, state, relation):
-    if not name.startswith("relation"):
-        return hook.run(getattr(hook.on, name)(), state)
-    present = state.get_relation(relation.id)
-    extra = {} if name == "relation_created" else {"remote_unit": 0}
-    return hook.run(getattr(hook.on, name)(present, **extra), state)
 
 
 def _change(hook, state, relation, wanted):

@@ -10,80 +10,6 @@ import yaml
 from tests.scenario import charms
 
 
-class FakeHost:
-    """A machine with apt and systemd in memory; daemon.json is a real file."""
-
-    def __init__(self):
-        self.changes = []
-        self.installed = {"docker.io": "20.10"}
-        self.offered = {"docker.io", "docker-buildx", "docker-compose-v2"}
-        self.held = set()
-        self.running = True
-        self.fails = set()
-
-    def run(self, *argv):
-        engine_host = charms.part("docker", "engine_host")
-
-        name, *rest = (argv[0].rpartition("/")[2], *argv[1:])
-        if name in self.fails or " ".join([name, *rest[:1]]) in self.fails:
-            raise engine_host.EngineError(f"{name} failed")
-        return getattr(self, "_" + name.replace("-", "_"))(rest)
-
-    def _apt_get(self, rest):
-        if rest[0] == "install":
-            package, _, version = rest[-1].partition("=")
-            self.changes.append(f"install {rest[-1]}")
-            self.installed[package] = version or "newest"
-        return ""
-
-    def _apt_mark(self, rest):
-        if rest[0] == "showhold":
-            return "\n".join(self.held)
-        self.changes.append(" ".join(rest))
-        (self.held.add if rest[0] == "hold" else self.held.discard)(rest[1])
-        return ""
-
-    def _dpkg_query(self, rest):
-        engine_host = charms.part("docker", "engine_host")
-
-        if rest[-1] not in self.installed:
-            raise engine_host.EngineError("no package")
-        return "installed" if "-W" in rest else self.installed[rest[-1]]
-
-    def _apt_cache(self, rest):
-        engine_host = charms.part("docker", "engine_host")
-
-        if rest[-1] not in self.offered:
-            raise engine_host.EngineError("no package")
-        return ""
-
-    def _systemctl(self, rest):
-        self.changes.append(" ".join(rest))
-        self.running = True
-        return ""
-
-    def _docker(self, rest):
-        return f"answer to {' '.join(rest[:2])}\n"
-
-
-@pytest.fixture
-def docker():
-    return ops.testing.Context(charms.load("docker").DockerCharm, app_name="docker")
-
-
-@pytest.fixture
-def host(docker, tmp_path, monkeypatch):
-    engine_host = charms.part("docker", "engine_host")
-
-    fake = FakeHost()
-    which = {"dockerd": "docker.io", "docker-compose": "docker-compose"}
-    monkeypatch.setattr(engine_host, "run", fake.run)
-    monkeypatch.setattr(engine_host, "is_running", lambda: fake.running)
-    monkeypatch.setattr(engine_host, "DAEMON_FILE", tmp_path / "docker" / "daemon.json")
-    monkeypatch.setattr(engine_host, "has", lambda name: which[name] in fake.installed)
-    return fake
-
-
 def daemon():
     engine_host = charms.part("docker", "engine_host")
 
@@ -333,14 +259,3 @@ def test_action_of_an_engine_that_does_not_answer(docker, host, action):
 
     with pytest.raises(ops.testing.ActionFailed, match="docker failed"):
         docker.run(docker.on.action(action), state())
-
-
-@pytest.mark.parametrize("name", ["start", "config_changed", "upgrade_charm", "update_status"])
-def test_event_twice_changes_nothing_the_second_time(docker, host, name):
-    once = docker.run(getattr(docker.on, name)(), state(mtu=1400))
-    host.changes.clear()
-
-    again = docker.run(getattr(docker.on, name)(), once)
-
-    assert host.changes == []
-    assert again.unit_status == once.unit_status

@@ -14,13 +14,6 @@ from tests.scenario.conftest import HERE, MODEL_UUID
 REPOSITORY = "https://git.example.com/chuck/docker-selfoss.git"
 
 
-@pytest.fixture
-def selfoss():
-    return ops.testing.Context(
-        charms.load("dockerfile").DockerfileCharm, app_name="docker-selfoss", machine_id="0"
-    )
-
-
 def state(*relations, config=None, **facts):
     options = {"repository": REPOSITORY, **(config or {})}
     options = {key: value for key, value in options.items() if value is not None}

@@ -1,0 +1,66 @@
+"""A machine with apt, systemd and an engine in memory; daemon.json is a real file."""
+
+import pathlib
+
+from tests.scenario import charms
+
+
+class FakeHost:
+    """A machine with apt and systemd in memory; daemon.json is a real file."""
+
+    def __init__(self):
+        self.changes = []
+        self.installed = {"docker.io": "20.10"}
+        self.offered = {"docker.io", "docker-buildx", "docker-compose-v2"}
+        self.held = set()
+        self.running = True
+        self.fails = set()
+
+    def run(self, *argv):
+        engine_host = charms.part("docker", "engine_host")
+
+        name, *rest = (argv[0].rpartition("/")[2], *argv[1:])
+        if name in self.fails or " ".join([name, *rest[:1]]) in self.fails:
+            raise engine_host.EngineError(f"{name} failed")
+        return getattr(self, "_" + name.replace("-", "_"))(rest)
+
+    def _apt_get(self, rest):
+        if rest[0] == "install":
+            package, _, version = rest[-1].partition("=")
+            self.changes.append(f"install {rest[-1]}")
+            self.installed[package] = version or "newest"
+        return ""
+
+    def _apt_mark(self, rest):
+        if rest[0] == "showhold":
+            return "\n".join(self.held)
+        self.changes.append(" ".join(rest))
+        (self.held.add if rest[0] == "hold" else self.held.discard)(rest[1])
+        return ""
+
+    def _dpkg_query(self, rest):
+        engine_host = charms.part("docker", "engine_host")
+
+        if rest[-1] not in self.installed:
+            raise engine_host.EngineError("no package")
+        return "installed" if "-W" in rest else self.installed[rest[-1]]
+
+    def _apt_cache(self, rest):
+        engine_host = charms.part("docker", "engine_host")
+
+        if rest[-1] not in self.offered:
+            raise engine_host.EngineError("no package")
+        return ""
+
+    def _systemctl(self, rest):
+        self.changes.append(" ".join(rest))
+        self.running = True
+        return ""
+
+    def _docker(self, rest):
+        return f"answer to {' '.join(rest[:2])}\n"
+
+    def snapshot(self, folder: pathlib.Path) -> dict[str, tuple[int, int]]:
+        """Every file below the folder: inode and time of change."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
