@@ -1,5 +1,6 @@
 """The build hook charm: events in, files, units, ports, databags and status out."""
 
+import dataclasses
 import json
 import pathlib
 

@@ -40,7 +40,7 @@ class Setting:
             return getattr(on, kind)()
         name, _, what = kind.partition(":")
         if what.startswith("storage"):
-            return getattr(on, what)(self.state.get_storages(name)[0])
+            return getattr(on, what)(self.state.get_storage(name))
         relation = self.state.get_relations(name)[0]
         # The units' databags have no order that the runner could choose one by.
         one = {"remote_unit": 0} if what in ("joined", "changed", "departed") else {}
