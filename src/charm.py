@@ -20,8 +20,16 @@ import webhooks
 from build_hook import __version__, errors
 
 
+class Events(ops.CharmEvents):
+    """What the machine tells by itself, see build-hook-report.service."""
+
+    builds_changed = ops.EventSource(ops.EventBase)
+
+
 class DockerBuildHookCharm(ops.CharmBase):
     """Builds and serves the related projects on the machine of its principal."""
+
+    on = Events()  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -107,7 +115,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             events += [endpoint.relation_created, endpoint.relation_joined]
             events += [endpoint.relation_changed, endpoint.relation_departed]
             events += [endpoint.relation_broken]
-        return [*events, on.update_status]
+        return [*events, on.update_status, on.builds_changed]
 
     def _work_out(self) -> state.Desired:
         known = {r.app: secret for r in self.requests if (secret := self.secrets.get(r.app))}

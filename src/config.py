@@ -18,6 +18,7 @@ class Config(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True)
 
+    unit: str
     user: str = pydantic.Field(pattern=ACCOUNT)
     keep_data: bool
     product: settings.Settings
@@ -47,7 +48,9 @@ def load(charm: ops.CharmBase) -> Config:
     own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}
     product = {key: value for key, value in options.items() if value != ""}
     try:
-        return Config.model_validate({**own, "product": {**product, "state": STATE}})
+        return Config.model_validate(
+            {**own, "unit": charm.unit.name, "product": {**product, "state": STATE}}
+        )
     except pydantic.ValidationError as error:
         raise errors.SettingsError(*_explain(error, charm.app.name)) from error
 

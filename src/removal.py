@@ -17,7 +17,7 @@ def remove(*, keep_data: bool) -> None:
     """Stop everything and leave nothing of ours but the data, if that is to be kept."""
     if service.WORKER in machine.active(service.WORKER):
         _wait_for_worker(PATIENCE)
-    present = [unit for unit in reversed(service.UNITS) if (service.UNIT_FOLDER / unit).exists()]
+    present = [unit for unit in reversed(service.FILES) if (service.UNIT_FOLDER / unit).exists()]
     if present:
         machine.systemctl("disable", "--now", *present)
     for unit in present:

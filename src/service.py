@@ -15,13 +15,17 @@ import sys
 import config
 import machine
 from build_hook import errors, registry, settings
+from build_hook.deploy import condition
 
 COMMAND = pathlib.Path("/usr/local/bin/build-hook")
 UNIT_FOLDER = pathlib.Path("/etc/systemd/system")
 CHARM = pathlib.Path(__file__).resolve().parent.parent
 PROXY, WORKER = "build-hook-proxy.service", "build-hook-worker.service"
 SOCKET, WEB = "build-hook-web.socket", "build-hook-web.service"
-UNITS = (PROXY, WORKER, SOCKET, WEB)
+REPORT, TELL = "build-hook-report.path", "build-hook-report.service"
+UNITS = (PROXY, WORKER, SOCKET, WEB, REPORT)
+FILES = (*UNITS, TELL)  # the last is started by the one before, when a build has ended
+BUILDS_CHANGED = "builds_changed"  # the event that it brings
 DOCKER_GROUP = "docker"
 GROUP = config.WEB_USER
 PROGRAMS = ("haproxy", "git")
@@ -102,7 +106,7 @@ def ensure_command(wanted: settings.Settings) -> bool:
 
 def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
     """Bring the units into their wanted form; returns those that were restarted or started."""
-    changed = tuple(unit for unit in UNITS if _write(unit, wanted))
+    changed = tuple(unit for unit in FILES if _write(unit, wanted))
     if changed:
         machine.systemctl("daemon-reload")
     try:
@@ -185,6 +189,9 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
         "address": f"[{host}]" if ":" in host else host,
         "port": wanted.product.port,
         "code": _code_digest(),
+        "report": condition.path(wanted.product.run),
+        "juju_unit": wanted.unit,
+        "event": BUILDS_CHANGED,
     }
 
 

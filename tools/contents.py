@@ -7,23 +7,26 @@ from collections.abc import Iterable, Iterator
 
 DESCRIPTIONS = {"metadata.yaml", "config.yaml", "actions.yaml", "dispatch", "LICENSE"}
 MADE = {"manifest.yaml"}  # by charmcraft
-PACKAGES = re.compile(r"venv/lib/python3\.12/site-packages/([^/]+)")
+PACKAGES = r"venv/lib/{}/site-packages/([^/]+)"
 ENVIRONMENT = re.compile(r"venv/(bin/activate|pyvenv\.cfg|\.gitignore)")
 EXECUTABLE = ("dispatch", "src/charm.py")
 
 
-def faults(packed: pathlib.Path, folder: pathlib.Path, tracked: Iterable[str]) -> list[str]:
+def faults(
+    packed: pathlib.Path, folder: pathlib.Path, tracked: Iterable[str], python: str = "python3.12"
+) -> list[str]:
     """What is missing from the charm, or too much in it, as sentences."""
     with zipfile.ZipFile(packed) as charm:
         members = {i.filename: i.external_attr >> 16 for i in charm.infolist() if not i.is_dir()}
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8")
     wanted = set(_expected(tracked)) | MADE
+    packages = re.compile(PACKAGES.format(re.escape(python)))
     own = {name for name in members if not name.startswith("venv/")}
     return [
         *(f"{name} is missing" for name in sorted(wanted - own)),
         *(f"{name} has no business there" for name in sorted(own - wanted)),
         *(f"{name} is not executable" for name in EXECUTABLE if not members.get(name, 0) & 0o111),
-        *_environment_faults({name for name in members if name.startswith("venv/")}, requirements),
+        *_environment_faults(members.keys() - own, requirements, packages),
     ]
 
 
@@ -33,8 +36,10 @@ def _expected(tracked: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-def _environment_faults(members: set[str], requirements: str) -> Iterator[str]:
-    found = {match[1] for name in members if (match := PACKAGES.match(name))}
+def _environment_faults(
+    members: set[str], requirements: str, packages: re.Pattern[str]
+) -> Iterator[str]:
+    found = {match[1] for name in members if (match := packages.match(name))}
     distributions = {_normal(name.partition("-")[0]) for name in found if "dist-info" in name}
     here = [
         _normal(match[1])
@@ -43,7 +48,7 @@ def _environment_faults(members: set[str], requirements: str) -> Iterator[str]:
     ]
     yield from (f"package {name} is missing" for name in here if name not in distributions)
     yield from (f"package {n} was not asked for" for n in sorted(distributions - set(here)))
-    strange = {n for n in members if not PACKAGES.match(n) and not ENVIRONMENT.fullmatch(n)}
+    strange = {n for n in members if not packages.match(n) and not ENVIRONMENT.fullmatch(n)}
     yield from (f"{name} has no business there" for name in sorted(strange))
 
 

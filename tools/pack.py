@@ -3,7 +3,9 @@
 On Ubuntu of the charms' base, plain ``charmcraft pack`` in a charm's folder does the same. This
 tool packs on other systems too, without containers: charmcraft's check that the build host is the
 charm's base is overridden then, and it says so. What makes that defensible: the interpreter is of
-the base's version, and only wheels are installed, which do not depend on the host.
+the base's version, and only wheels are installed, which do not depend on the host. Where no such
+interpreter can be had, ``--any-python`` packs for the machine's own: such charms are for a try on
+machines like this one, not for the base.
 """
 
 import os
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from tools import contents
+from tools import contents, interpreter
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHOP = ROOT / ".state" / "pack"
@@ -26,7 +28,7 @@ CHARMS = {
     "docker": "charms/docker",
 }
 BASE = 'ID=ubuntu\nVERSION_ID="24.04"\nNAME="Ubuntu"\n'
-INTERPRETER = "python3.12"  # what the base has
+ANY = "--any-python"
 SYSTEM_PYTHON = "/usr/bin/python3"
 # Rules of charmlint that do not fit: Scenario tests of all charms stand in tests/scenario; an
 # option without default leaves a value to the build hook or the engine; the title is
@@ -42,14 +44,16 @@ class PackError(Exception):
     """Packing cannot go on; the text says what to do."""
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Pack the named charms, or all."""
+    names = [argument for argument in arguments if argument != ANY]
     try:
+        python = choose(any_python=ANY in arguments)
         for name in names or CHARMS:
             started = time.monotonic()
             files = copy_tree()
-            packed = pack(name)
-            check(name, packed, files)
+            packed = pack(name, python)
+            check(name, packed, files, python)
             size = packed.stat().st_size / 1e6
             say(f"{packed.relative_to(ROOT)}: {size:.1f} MB, {time.monotonic() - started:.0f} s")
     except PackError as error:
@@ -58,12 +62,28 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def pack(name: str) -> pathlib.Path:
+def choose(*, any_python: bool = False) -> interpreter.Interpreter:
+    """The interpreter to pack for: the base's, or if that cannot be had and is no matter, ours."""
+    python = interpreter.wanted(SHOP / "python")
+    if python is None and any_python:
+        python = interpreter.own()
+        say(f"{interpreter.WANTED} cannot be had here: the charms are packed for {python.name}")
+    if python is None:
+        raise PackError(
+            f"{interpreter.WANTED} is missing, which is what the charms' base has: install it"
+        )
+    return python
+
+
+def pack(name: str, python: interpreter.Interpreter) -> pathlib.Path:
     """Pack one charm from the copied tree."""
     if name not in CHARMS:
         raise PackError(f"There is no charm {name}: choose from {', '.join(CHARMS)}")
     folder = TREE / CHARMS[name]
-    environment = {**os.environ, "PATH": f"{interpreter()}:{craft()}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{python.folder}:{craft()}:{os.environ['PATH']}"}
+    recipe = folder / "charmcraft.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace(interpreter.WANTED, python.name), encoding="utf-8")
     if not is_base():
         say(f"{name}: this is not the charm's base, charmcraft's check of the host is overridden")
         (SHOP / "host").mkdir(exist_ok=True)
@@ -75,16 +95,21 @@ def pack(name: str) -> pathlib.Path:
     return pathlib.Path(shutil.move(made, DIST / f"{name}_{architecture()}.charm"))
 
 
-def check(name: str, packed: pathlib.Path, files: list[str]) -> None:
+def check(
+    name: str, packed: pathlib.Path, files: list[str], python: interpreter.Interpreter
+) -> None:
     """Refuse a charm that a linter finds fault with, or that holds too little or too much."""
     environment = {**os.environ, "PATH": f"{craft()}:{os.environ['PATH']}"}
     run("charmcraft", "analyse", str(packed), cwd=SHOP, env=environment)
     folder = "" if CHARMS[name] == "." else f"{CHARMS[name]}/"
     own = [file.removeprefix(folder) for file in files if file.startswith(folder)]
-    faults = contents.faults(packed, TREE / folder, own)
+    faults = contents.faults(packed, TREE / folder, own, python.name)
     if faults:
         raise PackError(f"{packed.name}: " + "; ".join(faults))
-    lint = [str(linter() / "charmlint"), "--strict", "--ignore", ",".join(NOT_ASKED)]
+    if not python.is_wanted:
+        say(f"{name}: not linted, charmlint needs {interpreter.WANTED}")
+        return
+    lint = [str(linter(python) / "charmlint"), "--strict", "--ignore", ",".join(NOT_ASKED)]
     run(*lint, str(TREE / folder), cwd=SHOP, env=dict(os.environ))
 
 
@@ -115,11 +140,11 @@ def craft() -> pathlib.Path:
     return folder / "bin"
 
 
-def linter() -> pathlib.Path:
+def linter(python: interpreter.Interpreter) -> pathlib.Path:
     """The folder of charmlint, in an environment of its own."""
     folder = SHOP / "charmlint"
     if not (folder / "bin" / "charmlint").exists():
-        environment(folder, str(interpreter() / INTERPRETER), "requirements-charmlint.txt")
+        environment(folder, str(python.program), "requirements-charmlint.txt")
     return folder / "bin"
 
 
@@ -133,25 +158,6 @@ def environment(folder: pathlib.Path, python: str, requirements: str) -> pathlib
     run(*pip, "--require-hashes", "-r", f"tools/{requirements}", cwd=ROOT, env=here)
     (packages,) = (folder / "lib").glob("python3*/site-packages")
     return packages
-
-
-def interpreter() -> pathlib.Path:
-    """The folder of a real interpreter of the base's version; a version manager's shim is none."""
-    home = pathlib.Path.home()
-    folders = [pathlib.Path(entry) for entry in os.environ["PATH"].split(os.pathsep) if entry]
-    folders += sorted(home.glob(".pyenv/versions/3.12*/bin"))
-    folders += sorted(home.glob(".local/share/uv/python/cpython-3.12*/bin"))
-    for folder in folders:
-        program = folder / INTERPRETER
-        if program.exists() and answers(program):
-            return folder
-    raise PackError(f"{INTERPRETER} is missing: it is what the charms' base has")
-
-
-def answers(program: pathlib.Path) -> bool:
-    """Whether the interpreter runs by itself."""
-    argv = [str(program), "-c", "import venv, ensurepip"]
-    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
 
 
 def is_base() -> bool:

@@ -1,5 +1,6 @@
 """A model: what an operator does to it, and the events that follow."""
 
+import dataclasses
 import pathlib
 import shutil
 import time
@@ -13,6 +14,16 @@ from tests.formation.entities import Application, Event, Relation, Secret, Task,
 
 VERSION = "3.6.14"
 MOST_HOOKS = 1000  # more than any formation here needs: events would go in circles
+
+
+@dataclasses.dataclass(frozen=True)
+class HookTime:
+    """How long a hook took, and how many hook commands it ran."""
+
+    charm: str
+    hook: str
+    seconds: float
+    commands: int
 
 
 class HookFailedError(Exception):
@@ -32,7 +43,7 @@ class Model:
         self.secrets: dict[str, Secret] = {}
         self.log: list[tuple[str, str, str]] = []
         self.trace: list[tuple[str, str]] = []
-        self.seconds: list[float] = []
+        self.times: list[HookTime] = []
         self._folder, self._make, self._numbers = folder, make, 0
         self.agent = agent.Agent(folder / "agent", self)
 
@@ -149,7 +160,7 @@ class Model:
 
         """
         ran = 0
-        while busy := [u for a in self.apps.values() for u in a.units.values() if u.queue]:
+        while busy := self._busy():
             for unit in busy:
                 self._dispatch(unit, unit.queue[0])
                 unit.queue.popleft()
@@ -157,6 +168,15 @@ class Model:
                 if ran > MOST_HOOKS:
                     raise HookFailedError("the model does not settle")
         return ran
+
+    def _busy(self) -> list[Unit]:
+        """Units that have to be told something, also by their own machines."""
+        while self.agent.asked:
+            name, event = self.agent.asked.popleft()
+            app = self.apps.get(name.split("/")[0])
+            if app is not None and name in app.units:
+                app.units[name].queue.append(Event(event))
+        return [u for a in self.apps.values() for u in a.units.values() if u.queue]
 
     def unit(self, name: str) -> Unit:
         """A unit by its name."""
@@ -294,7 +314,10 @@ class Model:
         finally:
             del self.agent.contexts[number]
         self.trace.append((unit.name, self._hook(unit, event)))
-        self.seconds.append(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self.times.append(
+            HookTime(unit.app.charm.name, self._hook(unit, event), seconds, context.commands)
+        )
         if event.name == "relation-departed" and event.relation is not None:
             self.relations[event.relation].seen[unit.name].discard(event.unit)
         if ran.status != 0:

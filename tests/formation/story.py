@@ -6,6 +6,7 @@ not so. `./dev formation` packs first.
 """
 
 import contextlib
+import functools
 import json
 import pathlib
 import shutil
@@ -16,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from tests.formation import containers, githost, model, visitor
-from tools import bundles, pack
+from tools import bundles, interpreter, pack
 
 ROOT = pathlib.Path(__file__).parents[2]
 NETWORK = "build-hook-formation"
@@ -350,13 +351,14 @@ def main() -> int:
     names: list[str] = []
     try:
         with contextlib.ExitStack() as stack:
-            say("machine image", lambda: containers.ensure_image(folder))
+            python = interpreter.wanted(pack.SHOP / "python") or interpreter.own()
+            image = say("machine image", lambda: containers.ensure_image(folder, python))
             gateway = stack.enter_context(containers.network(NETWORK))
             git = stack.enter_context(githost.GitHost(folder / "git", gateway))
 
             def make(number: str, agent: pathlib.Path) -> containers.Container:
                 names.append(f"{NETWORK}-{number}")
-                machine = containers.start(number, names[-1], NETWORK, agent)
+                machine = containers.start(number, names[-1], NETWORK, agent, image)
                 if "--keep" not in sys.argv:
                     stack.callback(containers.docker, "rm", "--force", "--volumes", names[-1])
                 return machine
@@ -365,10 +367,8 @@ def main() -> int:
             stack.callback(formation.agent.close)
             story = Story(formation, git, folder)
             for step in STEPS:
-                say(step.__doc__ or "", lambda step=step: step(story))
-            times = sorted(formation.seconds)
-            middle = times[len(times) // 2]
-            print(f"{len(times)} hooks, median {middle:.1f} s, most {times[-1]:.1f} s")
+                say(step.__doc__ or "", functools.partial(step, story))
+            print(hook_table(formation.times))
     except (UntrueError, model.HookFailedError, RuntimeError) as error:
         print(f"NOT SO: {error}", file=sys.stderr)
         return 1
@@ -377,11 +377,27 @@ def main() -> int:
     return 0
 
 
-def say(what: str, step: "object") -> None:
+def hook_table(times: list[model.HookTime]) -> str:
+    """How long hooks took by charm, as a table."""
+    lines = ["| charm | hooks | median, s | 90 % under, s | most, s | commands, median |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for charm in sorted({t.charm for t in times}):
+        of = sorted(t.seconds for t in times if t.charm == charm)
+        commands = sorted(t.commands for t in times if t.charm == charm)[len(of) // 2]
+        most = max((t for t in times if t.charm == charm), key=lambda t: t.seconds)
+        lines.append(
+            f"| {charm} | {len(of)} | {of[len(of) // 2]:.2f} | {of[len(of) * 9 // 10]:.2f} "
+            f"| {of[-1]:.2f} ({most.hook}) | {commands} |"
+        )
+    return "\n".join(lines)
+
+
+def say(what: str, step: Callable[[], str]) -> str:
     """Do one step and print what it was, how long it took and what came out."""
     started = time.monotonic()
-    result = step()  # pyright: ignore[reportCallIssue]
-    print(f"{time.monotonic() - started:6.1f} s  {what}  {result or ''}", flush=True)
+    result = step()
+    print(f"{time.monotonic() - started:6.1f} s  {what}  {result}", flush=True)
+    return result
 
 
 if __name__ == "__main__":

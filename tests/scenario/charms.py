@@ -10,6 +10,7 @@ from typing import Any
 
 import ops
 import yaml
+from scenario import state as scenario_state
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = {
@@ -32,9 +33,17 @@ def metadata(charm: str) -> dict[str, Any]:
 
 def custom_events(charm: str) -> list[str]:
     """Events of the charm's own making, by name."""
+    return [name for kind in _events(charm) for name in vars(kind) if not name.startswith("_")]
+
+
+def custom_event(name: str) -> Any:
+    """One of them, to fire: the public way knows only events of objects below the charm."""
+    return scenario_state._Event(name)
+
+
+def _events(charm: str) -> list[type[ops.CharmEvents]]:
     kinds = [value for value in vars(load(charm)).values() if isinstance(value, type)]
-    own = [kind for kind in kinds if issubclass(kind, ops.CharmEvents)]
-    return [name for kind in own for name in vars(kind) if not name.startswith("_")]
+    return [kind for kind in kinds if issubclass(kind, ops.CharmEvents)]
 
 
 @functools.cache

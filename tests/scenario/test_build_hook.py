@@ -9,6 +9,7 @@ import ops.testing
 import pytest
 from charms.docker_build_hook.v0 import dockerfile_testing
 
+from tests.scenario import charms
 from tests.scenario.conftest import HERE
 
 UNITS = {
@@ -16,6 +17,7 @@ UNITS = {
     "build-hook-worker.service",
     "build-hook-web.socket",
     "build-hook-web.service",
+    "build-hook-report.path",
 }
 SELFOSS = {
     "app": "docker-selfoss",
@@ -464,6 +466,25 @@ def test_last_build_is_told(hook, world, history):
     assert state.unit_status == ops.ActiveStatus(
         "docker-selfoss: build 2 failed: exit 1; see the logs action with project=docker-selfoss"
     )
+
+
+def test_the_end_of_a_build_is_an_event(hook, world, history):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    history.live("docker-selfoss", "c0ffee")
+
+    state = hook.run(charms.custom_event("builds_changed"), state)
+
+    assert said(state, relation)["last"] == {"build": 1, "phase": "live"}
+
+
+def test_the_machine_brings_that_event(hook, world, machine):
+    hook.run(hook.on.start(), world())
+
+    told = unit_text(machine, "build-hook-report.service")
+    assert 'juju-exec build-hook/0 "JUJU_DISPATCH_PATH=hooks/builds_changed ./dispatch"' in told
+    watched = machine.folder / "state/run/worker.json"
+    assert f"PathChanged={watched}\n" in unit_text(machine, "build-hook-report.path")
 
 
 def test_what_stands_in_the_way_is_told(hook, world, history):

@@ -36,8 +36,10 @@ class Setting:
         on = self.context.on
         if kind == "secret_changed":
             return on.secret_changed(self.state.get_secret(id="secret:two"))
-        if kind in LIFE or ":" not in kind:
+        if kind in LIFE:
             return getattr(on, kind)()
+        if ":" not in kind:
+            return charms.custom_event(kind)
         name, _, what = kind.partition(":")
         if what.startswith("storage"):
             return getattr(on, what)(self.state.get_storage(name))

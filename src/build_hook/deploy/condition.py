@@ -10,26 +10,32 @@ _NAME = "worker.json"
 
 
 class Condition(pydantic.BaseModel):
-    """What is wrong at the moment; everything empty when all is well."""
+    """What is wrong at the moment, and the build that ended last; empty when all is well."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
 
     registry: str | None = None
     engine: str | None = None
     projects: dict[str, str] = {}
+    ended: int | None = None
+
+
+def path(run: pathlib.Path) -> pathlib.Path:
+    """The file; it changes whenever something in it does."""
+    return run / _NAME
 
 
 def write(run: pathlib.Path, condition: Condition) -> None:
     """Replace the file."""
     draft = run / f".{_NAME}"
     draft.write_text(condition.model_dump_json(), encoding="utf-8")
-    draft.replace(run / _NAME)
+    draft.replace(path(run))
 
 
 def read(run: pathlib.Path) -> Condition:
     """What the worker wrote last; all well if it never did."""
     try:
-        found: Any = json.loads((run / _NAME).read_text(encoding="utf-8"))
+        found: Any = json.loads(path(run).read_text(encoding="utf-8"))
         return Condition.model_validate(found)
     except (OSError, ValueError):
         return Condition()

@@ -54,6 +54,7 @@ class Worker:
         self._busy: dict[str, int] = {}
         self._turns: dict[str, int] = {}
         self._said = condition.Condition()
+        self._ended: int | None = None
 
     def run(self) -> None:
         """Work until SIGTERM; a worker that dies at any moment resumes on its next start."""
@@ -184,6 +185,7 @@ class Worker:
         took, why = time.monotonic() - started, f": {ended.reason}" if ended.reason else ""
         _log.info("%s: build %s is %s after %.1f s%s",
                   of.project.name, of.build.id, ended.phase, took, why)  # fmt: skip
+        self._ended = of.build.id
         del self._busy[of.build.project]
         wanted = self._registry.current.find(of.build.project)
         if wanted is not None and wanted.runs_as != of.project.runs_as:
@@ -211,6 +213,7 @@ class Worker:
             registry=self._registry.problem,
             engine=engine,
             projects={**self._reconciler.problems, **self._proxy.refused},
+            ended=self._ended,
         )
         if now == self._said:
             return
