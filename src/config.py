@@ -47,10 +47,9 @@ def load(charm: ops.CharmBase) -> Config:
     options = {key.replace("-", "_"): value for key, value in charm.config.items()}
     own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}
     product = {key: value for key, value in options.items() if value != ""}
+    own |= {"unit": charm.unit.name, "product": {**product, "state": STATE}}
     try:
-        return Config.model_validate(
-            {**own, "unit": charm.unit.name, "product": {**product, "state": STATE}}
-        )
+        return Config.model_validate(own)
     except pydantic.ValidationError as error:
         raise errors.SettingsError(*_explain(error, charm.app.name)) from error
 

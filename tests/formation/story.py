@@ -76,6 +76,22 @@ class Story:
         expect(load.failed == 0, f"{load.failed} of {load.requests} requests failed")
         return f"{taken:.1f} s, {load.requests} requests, 0 failed"
 
+    def outcome_is_told_at_once(self) -> str:
+        """The end of a build is in Juju's status with no event but its own."""
+        self.calm()
+        self.model.settle()
+        webhook = self.webhook(SELFOSS)
+        body = self.git.push(SELFOSS, "told")
+        serves = f"Serves {json.loads(body)['after'][:8]}"
+
+        def is_told() -> bool:
+            self.model.settle()
+            return serves in self.model.statuses()[f"{SELFOSS}/0"][1]
+
+        visitor.deliver(webhook["url"], body, webhook["secret"])
+        taken = wait_until(is_told, f"nobody says {serves!r}")
+        return f"{taken:.1f} s after the push, with a watch of 10 s"
+
     def config_takes_effect(self) -> str:
         """A changed option of a project reaches its container; the proxy runs on."""
         self.calm()
@@ -137,6 +153,7 @@ class Story:
 
     def every_event_again_changes_nothing(self) -> str:
         """Another update-status everywhere writes nothing."""
+        self.calm()
         self.model.update_status()
         self.model.settle()
         before = self.fingerprint()
@@ -186,6 +203,26 @@ class Story:
         taken = self.wait_for(lambda: visitor.get(f"http://{address}:9000/").strip(), "7")
         self.content(HOOK, SELFOSS)
         return f"{taken:.1f} s"
+
+    def removed_unit_leaves_nothing(self) -> str:
+        """With keep-data=false the build hook leaves nothing at all on its machine."""
+        self.model.configure(HOOK, keep_data=False)
+        self.model.remove_unit(f"{SELFOSS}/1")
+        self.model.remove_unit("docker/1")
+        machine = self.model.machines["1"]
+        assert isinstance(machine, containers.Container)
+        for left in ("/var/lib/build-hook", "/usr/local/bin/build-hook"):
+            there = machine.run("sh", "-c", f"test ! -e {left} || echo there")
+            expect(there == "", f"{left} is left")
+        units = machine.run("sh", "-c", "ls /etc/systemd/system | grep build-hook || true")
+        expect(units == "", f"left over: {units}")
+        ours = "label=io.build-hook.instance"
+        for listing in (("ps", "--all"), ("images",), ("network", "ls")):
+            left = machine.run("docker", *listing, "--quiet", "--filter", ours)
+            expect(left == "", f"docker {listing[0]}: {left}")
+        self.model.configure(HOOK, keep_data=True)
+        self.model.settle()
+        return "no file, unit, container, image or network of ours"
 
     def removed_build_hook_leaves_its_data(self) -> str:
         """A removed build hook leaves its data, and nothing else of ours."""
@@ -304,6 +341,7 @@ STEPS = (
     Story.projects_are_listed,
     Story.first_builds_serve,
     Story.push_cycles_the_container,
+    Story.outcome_is_told_at_once,
     Story.config_takes_effect,
     Story.wrong_config_changes_nothing,
     Story.rotation_refuses_nobody,
@@ -312,6 +350,7 @@ STEPS = (
     Story.actions_answer,
     Story.removed_relation_unregisters,
     Story.second_machine_serves,
+    Story.removed_unit_leaves_nothing,
     Story.removed_build_hook_leaves_its_data,
 )
 
