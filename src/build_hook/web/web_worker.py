@@ -7,6 +7,7 @@ It neither cuts a client that never finishes its first headers, nor refuses conn
 """
 
 import asyncio
+import functools
 
 from gunicorn import glogging
 from gunicorn.asgi import protocol
@@ -70,9 +71,20 @@ class WebWorker(gasgi.ASGIWorker):
 
     async def _serve(self):
         gasgi.ASGIProtocol = BoundedProtocol  # the worker offers no other way
+        self.loop.create_server = functools.partial(self._listen, self.loop.create_server)
         # Requests find it in their scope: what streams without end is to end then.
         self.state["stopping"] = asyncio.Event()
         await super()._serve()
+
+    async def _listen(self, create_server, factory, **options):
+        """Take connections one at a time, and leave as many waiting as configured.
+
+        asyncio's ``backlog`` is both: how many one process takes before another has its turn, and
+        how long the queue of the socket is.
+        """
+        server = await create_server(factory, **options, backlog=1)
+        options["sock"].listen(self.cfg.backlog)
+        return server
 
     async def _shutdown(self):
         self.state["stopping"].set()
