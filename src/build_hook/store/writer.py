@@ -26,14 +26,27 @@ class Writer:
 
     def begin(self) -> sqlite3.Connection:
         """Open a transaction, once it is our turn."""
-        if self.connection is None:
-            self.connection = database.connect(self._path)
-            self.connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
-            self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        if self._turn is None:
-            self._turn = self._path.with_suffix(".turn").open("w")
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        self.connection.execute("BEGIN IMMEDIATE")
+        connection, turn = self._open()
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def begin_at_once(self) -> sqlite3.Connection | None:
+        """Open a transaction if nobody else has one; None if it would have to wait."""
+        if self.connection is None or self._turn is None:
+            return None
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        self._wait_for(0)
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            return None
+        finally:
+            self._wait_for(self._patience)
         return self.connection
 
     def commit(self) -> None:
@@ -48,3 +61,16 @@ class Writer:
             if held is not None:
                 held.close()
         self.connection = self._turn = None
+
+    def _open(self) -> tuple[sqlite3.Connection, TextIO]:
+        if self.connection is None:
+            self.connection = database.connect(self._path)
+            self._wait_for(self._patience)
+            self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        if self._turn is None:
+            self._turn = self._path.with_suffix(".turn").open("w")
+        return self.connection, self._turn
+
+    def _wait_for(self, seconds: float) -> None:
+        if self.connection is not None:
+            self.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

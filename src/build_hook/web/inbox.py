@@ -145,7 +145,8 @@ class Inbox:
     async def _write(self) -> None:
         batch: list[_Item] = []
         try:
-            connection = await self._on_disk(self._writer.begin)
+            await asyncio.sleep(0)  # those that came at the same time share a transaction
+            connection = self._writer.begin_at_once() or await self._on_disk(self._writer.begin)
             batch = self._take()
             for item in batch:
                 await self._store(connection, item)
