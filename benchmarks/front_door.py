@@ -1,12 +1,15 @@
 """The front door beside other receivers of webhooks, in one run, with one and the same push.
 
-python -m benchmarks.front_door [--rounds 5] [--seconds 3] [--python2 PATH] [--write FILE] [--json]
+python -m benchmarks.front_door [--rounds 5] [--seconds 5] [--python2 PATH] [--write FILE] [--json]
 
 A real GitHub push of 8.8 KB, signed, with an id of its own each time. Ours verifies it, stores it
 whole, queues a build and fsyncs before the answer; ``webhook`` (Debian's, by adnanh) verifies it
 and starts ``/bin/true``; ``hooked`` 0.3 verifies nothing and waits for ``/bin/true``. In a round
 everybody is asked once, in turn; ratios are those of one round. The load comes from wrk, on the
 same machine.
+
+*answered* is what wrk counts. ``webhook`` answers first and starts its commands later, without
+bound, so *done* counts deliveries up to the moment when nothing is left to do.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import json
 import pathlib
 import statistics
 import sys
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -28,7 +32,7 @@ OURS, WEBHOOK, HOOKED = "build-hook", "webhook", "hooked"
 SENDERS = (1, 8, 64)
 AIM = 1.5
 PUSH = pathlib.Path(__file__).parents[1] / "tests/data/webhooks"
-FIGURES = ("rate", "p50", "p99", "cpu")
+FIGURES = ("rate", "done", "p50", "p99", "cpu")
 PATHS = {OURS: "/hooks/hello", WEBHOOK: "/hooks/push", HOOKED: "/"}
 
 Cell = tuple[bool, int]
@@ -114,7 +118,7 @@ class Race:
     ) -> wrk.Figures:
         keep_alive, senders = cell
         port, pid = started
-        before = peers.ticks(pid)
+        before, begun = peers.ticks(pid), time.monotonic()
         # hooked speaks HTTP/1.0: each of its connections ends with the answer
         figures = wrk.load(
             port,
@@ -125,9 +129,10 @@ class Race:
         )
         if figures.bad and name == OURS:
             raise RuntimeError(f"{figures.bad} pushes were not accepted")
-        peers.settle(pid)  # what is still being done would slow the next one down
-        spent = (peers.ticks(pid) - before) * 10 / max(1, figures.rate * seconds)
-        return dataclasses.replace(figures, cpu=spent)
+        idle_since = peers.settle(pid)  # what is still being done would slow the next one down
+        count = max(1, figures.rate * seconds)
+        spent = (peers.ticks(pid) - before) * 10 / count
+        return dataclasses.replace(figures, cpu=spent, done=count / (idle_since - begun))
 
 
 def describe(cell: Cell) -> str:
@@ -136,8 +141,8 @@ def describe(cell: Cell) -> str:
     return f"{'kept' if keep_alive else 'new'} connections, {senders} senders"
 
 
-HEAD = ("connections", "senders", "", "requests/s", "p50 ms", "p99 ms", "CPU ms", "bad")
-RATIOS = ("connections", "senders", "ours to", "requests/s", "p50", "p99", "CPU")
+HEAD = ("connections", "senders", "", "answered/s", "done/s", "p50 ms", "p99 ms", "CPU ms", "bad")
+RATIOS = ("connections", "senders", "ours to", "answered/s", "done/s", "p50", "p99", "CPU")
 
 
 def rows(race: Race) -> list[tuple[str, ...]]:
@@ -151,6 +156,7 @@ def rows(race: Race) -> list[tuple[str, ...]]:
                     str(senders),
                     name,
                     table.spread([each.rate for each in rounds]),
+                    table.spread([each.done for each in rounds]),
                     table.spread([each.p50 for each in rounds], 2),
                     table.spread([each.p99 for each in rounds], 1),
                     table.spread([each.cpu for each in rounds], 2),
@@ -176,17 +182,17 @@ def ratio_rows(race: Race) -> list[tuple[str, ...]]:
 
 def verdict(race: Race) -> str:
     """Whether the aim is met, in words."""
-    reached = {
-        describe(cell): statistics.median(race.ratios(cell, WEBHOOK))
+    words = [
+        f"{describe(cell)}: {_met(race, cell, 'rate')} answered, {_met(race, cell, 'done')} done"
         for cell in race.cells
         if cell[1] == max(SENDERS)
-    }
-    words = (f"{cell}: {value:.2f}, {_met(value)}" for cell, value in reached.items())
+    ]
     return f"Aim: at least {AIM} x the throughput of webhook at 64 senders. " + "; ".join(words)
 
 
-def _met(value: float) -> str:
-    return "met" if value >= AIM else "MISSED"
+def _met(race: Race, cell: Cell, figure: str) -> str:
+    value = statistics.median(race.ratios(cell, WEBHOOK, figure))
+    return f"{value:.2f} ({'met' if value >= AIM else 'MISSED'})"
 
 
 def memory(race: Race) -> str:
@@ -201,7 +207,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="each receiver, each round")
+    parser.add_argument("--seconds", type=float, default=5, help="each receiver, each round")
     parser.add_argument("--python2", help="a Python 2.7, for hooked")
     parser.add_argument("--write", type=pathlib.Path, help="keep the tables in this page")
     parser.add_argument("--json", action="store_true")

@@ -79,12 +79,19 @@ def python2(given: str | None) -> str | None:
     return None
 
 
-def settle(pid: int, longest: float = 30) -> None:
-    """Wait until a process and its children have nothing left to do."""
-    deadline, before = time.monotonic() + longest, -1
-    while time.monotonic() < deadline and (spent := ticks(pid)) != before:
-        before = spent
+def settle(pid: int, longest: float = 60) -> float:
+    """Wait until a process and its children have nothing left to do; since when that is so.
+
+    Less than a tenth of a processor counts as nothing: so much housekeeping everybody does.
+    """
+    start = since = time.monotonic()
+    before = ticks(pid)
+    while since < start + longest:
         time.sleep(0.3)
+        if (spent := ticks(pid)) - before <= 3:
+            break
+        before, since = spent, time.monotonic()
+    return since
 
 
 def memory(pid: int) -> float:

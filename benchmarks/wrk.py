@@ -34,7 +34,9 @@ _MARK = "figures: "
 class Figures:
     """Requests a second, times in milliseconds, and how many were refused or broke.
 
-    ``cpu`` is the processor time that a request took the receiver, where somebody measured it.
+    Where somebody measured it, ``cpu`` is the processor time in milliseconds that a request took
+    the receiver, and ``done`` how many a second were dealt with, the work after the answer
+    included.
     """
 
     rate: float
@@ -42,6 +44,7 @@ class Figures:
     p99: float
     bad: int
     cpu: float = 0.0
+    done: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
