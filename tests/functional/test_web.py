@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -119,6 +120,17 @@ class _Web:
             int(size) for text in rollups for size in re.findall(r"^Pss:\s+(\d+)", text, re.M)
         )
 
+    def until_there_are(self, processes: int) -> None:
+        deadline = time.monotonic() + 10
+        while len(self.pids()) < processes and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(self.pids()) == processes
+
+    def connections(self, pid: int) -> int:
+        """Sockets that a process has open."""
+        links = (os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        return sum(link.startswith("socket:") for link in links)
+
     def pids(self) -> list[int]:
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [self.process.pid, *map(int, children.read_text().split())]
@@ -190,12 +202,38 @@ def test_processes_of_web_share_the_load_and_the_inbox(start):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(web.push, [f"shared-{number}" for number in range(200)]))
 
-    deadline = time.monotonic() + 10
-    while len(web.pids()) < 1 + 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(web.pids()) == 1 + 3
+    web.until_there_are(1 + 3)
     assert {answer.status for answer in answers} == {202}
     assert web.rows("SELECT count(*) FROM deliveries") == [(200,)]
+
+
+def test_connections_that_wait_go_to_all_processes_of_web(start):
+    web = start(WEB_WORKERS="2")
+    web.until_there_are(1 + 2)
+    idle = [web.connections(pid) for pid in web.pids()[1:]]
+    for pid in web.pids()[1:]:
+        os.kill(pid, signal.SIGSTOP)
+    several = [web.connect() for _ in range(100)]
+    for pid in web.pids()[1:]:
+        os.kill(pid, signal.SIGCONT)
+    try:
+        for each in several:
+            each.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert all(each.recv(4096).startswith(b"HTTP/1.1 200") for each in several)
+        busy = [web.connections(pid) for pid in web.pids()[1:]]
+    finally:
+        for each in several:
+            each.close()
+    taken = [now - before for now, before in zip(busy, idle, strict=True)]
+    assert sum(taken) >= 100
+    assert min(taken) >= 10
+
+
+def test_queue_of_the_socket_is_as_long_as_configured(web):
+    most = int(pathlib.Path("/proc/sys/net/core/somaxconn").read_text())
+    info = web.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    longest = struct.unpack_from("=28xI", info)[0]  # tcpi_sacked, of a socket that listens
+    assert longest == min(2048, most)
 
 
 def test_stop_does_not_wait_for_idle_connections(web):

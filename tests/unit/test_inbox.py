@@ -74,17 +74,19 @@ def test_delivery_and_its_builds_are_stored_together(tmp_path, box, nudges):
     ]
 
 
-def test_waits_for_its_turn_at_the_file(tmp_path, box):
+@pytest.mark.parametrize("is_open", [True, False])
+def test_waits_for_its_turn_at_the_file(tmp_path, box, is_open):
     with (tmp_path / "db.turn").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
 
         async def first_refused_then_let_in():
+            fcntl.flock(turn, fcntl.LOCK_EX)
             waiting = asyncio.ensure_future(box.put(_delivery(), ()))
             done, _ = await asyncio.wait([waiting], timeout=0.3)
             fcntl.flock(turn, fcntl.LOCK_UN)
             return done, await waiting
 
-        done, receipt = _run(box, first_refused_then_let_in)
+        before = (box.probe,) if is_open else ()
+        done, receipt = _run(box, *before, first_refused_then_let_in)
 
         assert (done, receipt.again) == (set(), False)
         fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)  # others may have theirs
@@ -172,7 +174,8 @@ def test_locked_database_is_unavailable_after_patience_and_recovers(tmp_path, bo
     blocker.close()
 
 
-def test_lock_shorter_than_patience_is_waited_for(tmp_path):
+@pytest.mark.parametrize("is_open", [True, False])
+def test_lock_shorter_than_patience_is_waited_for_while_others_are_served(tmp_path, is_open):
     box = inbox.Inbox(tmp_path / "db", lambda: None, patience=5)
     blocker = database.connect(tmp_path / "db")
 
@@ -181,7 +184,8 @@ def test_lock_shorter_than_patience_is_waited_for(tmp_path):
         asyncio.get_running_loop().call_later(0.1, blocker.execute, "ROLLBACK")
         return await box.put(_delivery(), ())
 
-    assert _run(box, locked).delivery == 1
+    before = (box.probe,) if is_open else ()
+    assert _run(box, *before, locked).delivery == 1
     blocker.close()
 
 
