@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import collections
 import inspect
 import re
 
@@ -47,6 +48,17 @@ def test_architecture_names_no_module_that_is_gone():
     assert {f"src/build_hook/{room}" for room in named if not room.startswith("src/")} | {
         room for room in named if room.startswith("src/")
     } <= source.trees().keys()
+
+
+def test_list_of_all_rooms_names_each_once():
+    rooms = source.texts()["ARCHITECTURE.md"].partition("## All rooms")[2]
+    named = re.findall(r"^\| `([^`]+)`", rooms, re.MULTILINE)
+    headings = re.findall(r"^### (.+)", rooms, re.MULTILINE)
+
+    assert len(named) > 50
+    assert [
+        name for name, count in collections.Counter(named + headings).items() if count > 1
+    ] == []
 
 
 def test_every_error_is_explained():
