@@ -43,6 +43,12 @@ class CheckoutError(BuildHookError):
     is_passing = True
 
 
+class PullError(BuildHookError):
+    """A registry did not give an image, or did not say which one it has."""
+
+    is_passing = True
+
+
 class DiskFullError(BuildHookError):
     """There is not enough room to build safely."""
 

@@ -28,7 +28,7 @@ class Orders:
                 f"{of.name} follows {of.branch}, which names no single ref",
                 f"Name one: build-hook deploy {of.name} --ref REF",
             )
-        wanted = project.full_ref(ref) if ref else of.ref
+        wanted = of.ref_of(ref) if ref else of.ref
         return self._add(builds.Request(of.name, wanted, builds.Cause.DEPLOY))
 
     def roll_back(self, of: project.Project, to: int | None = None) -> builds.Build:

@@ -3,14 +3,14 @@
 How it is built and run is a service, in the names of Compose.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
-from build_hook import addresses, patterns, service, values
+from build_hook import addresses, patterns, reference, refs, service, values
 from build_hook.service import Build, Port
 
-__all__ = ["Build", "Health", "Port", "Project", "Provider", "full_ref"]
+__all__ = ["Build", "Health", "Port", "Project", "Provider"]
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 Provider = Literal[
@@ -65,10 +65,17 @@ class Project(service.Service):
         pattern=NAME, description="what people, containers and addresses call it"
     )
     repository: str = pydantic.Field(
-        min_length=1, description="clone URL; the payload's is unused"
+        default="",
+        description="clone URL; the payload's is unused. A project has either this or image",
     )
     ref: str = pydantic.Field(
-        default="refs/heads/main", description="branch (short or full) or full tag ref to follow"
+        default="refs/heads/main",
+        description="branch (short or full) or full tag ref to follow; of an image it is made of "
+        "its tag",
+    )
+    registry_login: values.SecretName | None = pydantic.Field(
+        default=None,
+        description="name of the secret whose USER:PASSWORD opens the registry of image",
     )
     webhook_secrets: tuple[values.SecretName, ...] = pydantic.Field(
         default=(),
@@ -130,6 +137,34 @@ class Project(service.Service):
         default=10, description="seconds a new version is watched, the old one at hand"
     )
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _ref_of_image(cls, given: Any) -> Any:
+        """An image has its ref in its name; what a name says wrong, its own field tells."""
+        if not isinstance(given, dict):
+            return given
+        said = cast("dict[str, Any]", given)
+        image = said.get("image")
+        if not isinstance(image, str) or said.get("repository"):
+            return said
+        try:
+            return {**said, "ref": refs.of_image(reference.parse(image))}
+        except ValueError:
+            return said
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self) -> "Project":
+        if not self.repository and self.image is None:
+            raise ValueError("needs a repository to build from, or an image to pull")
+        if self.repository and self.image is not None:
+            raise ValueError("has a repository and an image: one of them is to be deployed")
+        if self.image is None and self.registry_login is not None:
+            raise ValueError("registry_login is for an image, the project builds a repository")
+        only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
+        if self.image is not None and only:
+            raise ValueError(f"{only[0]} is about a repository, the project follows an image")
+        return self
+
     @pydantic.field_validator("tags", "branches")
     @classmethod
     def _pattern(cls, pattern: str | None) -> str | None:
@@ -149,6 +184,8 @@ class Project(service.Service):
     @pydantic.field_validator("repository")
     @classmethod
     def _clonable(cls, url: str) -> str:
+        if not url:
+            return url
         allowed = ("https://", "http://", "ssh://", "git://")
         scp_like = "@" in url.split(":")[0] and ":" in url and "::" not in url
         if url.startswith("-") or not (url.startswith(allowed) or scp_like):
@@ -160,7 +197,28 @@ class Project(service.Service):
     @pydantic.field_validator("ref")
     @classmethod
     def _full_ref(cls, ref: str) -> str:
-        return full_ref(ref)
+        return refs.full(ref)
+
+    @property
+    def pulls(self) -> reference.Reference | None:
+        """The image that is pulled, if none is built."""
+        return reference.parse(self.image) if self.image is not None else None
+
+    @property
+    def origin(self) -> str:
+        """Where new versions come from, as a URL: what is asked once for all of its projects."""
+        pulls = self.pulls
+        return self.repository if pulls is None else f"image://{pulls.name}"
+
+    def ref_of(self, text: str) -> str:
+        """The full ref of what a person calls it: a branch, or the tag of an image.
+
+        Raises:
+            ValueError: if it cannot be a ref.
+        """
+        if self.image is None or text.startswith("refs/"):
+            return refs.full(text)
+        return refs.full(f"refs/tags/{text}")
 
     @property
     def follows_head(self) -> bool:
@@ -173,19 +231,3 @@ class Project(service.Service):
         if self.tags is not None:
             return f"refs/tags/{self.tags}"
         return self.branches or self.ref.removeprefix("refs/heads/")
-
-
-def full_ref(ref: str) -> str:
-    """Make a full ref of a branch's short name; refuse what git would (check-ref-format).
-
-    Raises:
-        ValueError: if it cannot be a ref.
-    """
-    full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-    has_bad_character = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)
-    has_bad_part = any(
-        not part or part.startswith(".") or part.endswith(".lock") for part in full.split("/")
-    )
-    if has_bad_character or has_bad_part or ".." in full or "@{" in full or full.endswith("."):
-        raise ValueError("is not a valid git ref name (see git check-ref-format)")
-    return full

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import labels, values
+from build_hook import labels, reference, values
 
 _VOLUME = re.compile(r"(/[^:\0]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(/[^:\0]+)(:(ro|rw))?")
 _RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9]\d*)?)$"
@@ -103,6 +103,11 @@ class Service(values.Value):
     """What a container is run with; only the operator sets it, in the registry."""
 
     build: Build = Build()
+    image: str | None = pydantic.Field(
+        default=None,
+        description="image to pull in place of building one, such as registry.example/shop:main; "
+        "its registry is asked for the digest, and that is what runs",
+    )
     ports: tuple[Port, ...] = pydantic.Field(
         default=(), description="what the proxy publishes of it"
     )
@@ -157,6 +162,11 @@ class Service(values.Value):
         default=10, description="seconds between the stop signal and SIGKILL"
     )
     deploy: Deploy = Deploy()
+
+    @pydantic.field_validator("image")
+    @classmethod
+    def _pullable(cls, image: str | None) -> str | None:
+        return str(reference.parse(image)) if image is not None else None
 
     @pydantic.field_validator("volumes")
     @classmethod

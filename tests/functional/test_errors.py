@@ -53,7 +53,10 @@ BAD_REGISTRIES = {
     "no object": ("[]", r"registry: Input should be an object"),
     "other version": ({"version": 2}, r"version: Input should be 1"),
     "unknown key": ({"projects": [{**GOOD, "repo": "x"}]}, r"projects\.0\.repo: Extra inputs"),
-    "no repository": ({"projects": [{"name": "a"}]}, r"projects\.0\.repository: Field required"),
+    "no repository": (
+        {"projects": [{"name": "a"}]},
+        r"projects\.0: needs a repository to build from, or an image to pull",
+    ),
     "file as repository": (
         {"projects": [{**GOOD, "repository": "file:///etc"}]},
         r"projects\.0\.repository: must be an https, http, ssh or git URL",

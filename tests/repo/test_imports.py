@@ -7,15 +7,19 @@ from tests.repo import source
 # Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
-    "addresses errors labels links patterns push remotes values",
+    "addresses errors labels links patterns push reference remotes values",
+    "refs",
     "buildlog condition limiter process schedule service signatures wake web_log web_worker",
     "project",
     "matching runspec",
     "answers checkout engine forges secret_files settings store",
+    "manifests",
+    "pulled",
     "body containers decision housekeeping images inbox orders proxy registry standing",
     "catalogue collect cost departures doctor gate judge supervise tend",
     "delivery health job listing watch",
-    "cycle hooks reconcile recover replay sources",
+    "sources",
+    "cycle hooks reconcile recover replay",
     "api explain pipeline",
     "app worker",
     "server",

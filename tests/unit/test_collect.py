@@ -19,7 +19,7 @@ class Shelf:
         return [image for image in self.kept if image.project == of]
 
     def remove(self, image):
-        self.kept = [kept for kept in self.kept if kept.id != image]
+        self.kept = [kept for kept in self.kept if kept is not image]
         return True
 
 

@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_the_old_file(
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"name": "web"}, "projects.0.repository: Field required"),
+        ({"name": "web"}, "projects.0: needs a repository to build from, or an image to pull"),
         ({"name": "Web", "repository": "https://h/r"}, "projects.0.name"),
         ({"name": "web", "repository": "ext::sh -c id"}, "must be an https, http, ssh or git URL"),
         ({"name": "web", "repository": "--upload-pack=id"}, "must be an https"),

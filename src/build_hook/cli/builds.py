@@ -84,7 +84,7 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
             (
                 b.id,
                 b.project,
-                (b.commit or "-")[:10],
+                (b.commit or "-").removeprefix("sha256:")[:10],
                 b.cause,
                 b.phase,
                 _took(b),
@@ -190,6 +190,7 @@ def _row(build: store.Build) -> dict[str, Any]:
         "created": build.created,
         "finished": build.finished,
         "image": build.image,
+        "image_digest": build.image_digest,
     }
 
 

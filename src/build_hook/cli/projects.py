@@ -15,7 +15,15 @@ from build_hook.store import builds
 
 @click.command()
 @click.argument("name")
-@click.option("--repository", required=True, help="Clone URL.")
+@click.option("--repository", help="Clone URL.")
+@click.option(
+    "--image", metavar="REF", help="Image to pull in place of building one, such as ghcr.io/a/b:1."
+)
+@click.option(
+    "--registry-login",
+    type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
+    help="File with USER:PASSWORD for the image's registry.",
+)
 @click.option("--ref", default="main", show_default=True, help="Branch or full ref to follow.")
 @click.option(
     "--publish",
@@ -37,9 +45,14 @@ from build_hook.store import builds
 @options.as_json
 @options.with_settings
 def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
-    """Register a project, or change one; it is built from its repository at once."""
+    """Register a project, or change one; it is built or pulled at once."""
     name = str(given["name"])
+    if bool(given["repository"]) == bool(given["image"]):
+        raise click.UsageError("Give either --repository or --image.")
     secret = _keep_secret(with_settings, name, given["secret_file"])
+    login = given["registry_login"]
+    if login is not None:
+        given["registry_login"] = _write_secret(with_settings, f"{name}.registry", login).name
     try:
         new = _project(given, secret.name)
         others = registry.load(with_settings.registry).projects
@@ -54,10 +67,17 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
     if as_json:
         options.print_json({"project": name, "webhook": webhook, "secret_file": str(secret)})
         return
-    click.echo(f"{name} is registered. At your git host, add a push webhook:")
-    click.echo(f"  URL           {webhook}")
-    click.echo("  content type  application/json")
-    click.echo(f"  secret        the content of {secret}")
+    if new.image is None:
+        click.echo(f"{name} is registered. At your git host, add a push webhook:")
+        click.echo(f"  URL           {webhook}")
+        click.echo("  content type  application/json")
+        click.echo(f"  secret        the content of {secret}")
+    else:
+        click.echo(
+            f"{name} is registered. At your registry, add a webhook for pushes of the image:"
+        )
+        click.echo(f"  URL                   {webhook}")
+        click.echo(f"  header Authorization  Bearer and the content of {secret}")
 
 
 @click.command()
@@ -113,7 +133,8 @@ def _row(found: standing.Standing) -> dict[str, Any]:
     of, live, last = found.project, found.live, found.last
     return {
         "name": of.name,
-        "repository": of.repository,
+        "repository": of.repository or None,
+        "image": of.image,
         "ref": of.ref,
         "ports": [port.published for port in of.ports],
         "live": live.id if live else None,
@@ -130,7 +151,9 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
     return project.Project.model_validate(
         {
             "name": given["name"],
-            "repository": given["repository"],
+            "repository": given["repository"] or "",
+            "image": given["image"],
+            "registry_login": given["registry_login"],
             "ref": given["ref"],
             "webhook_secrets": [secret],
             "ports": [_port(text) for text in given["publish"]],
@@ -166,12 +189,21 @@ def _keep_secret(
     if pydantic.TypeAdapter(str).validate_python(name) != pathlib.PurePath(name).name:
         raise errors.RegistryError(f"{name!r} is not a project name", "Use a-z, 0-9 and dashes")
     file = with_settings.secrets / name
-    value = given.read_text(encoding="utf-8").strip() if given else secrets.token_hex(32)
     if given or not file.exists():
-        draft = file.with_name(f".{name}.new")
-        draft.touch(mode=0o600)
-        draft.write_text(f"{value}\n", encoding="utf-8")
-        draft.replace(file)
+        return _write_secret(with_settings, name, given)
+    return file
+
+
+def _write_secret(
+    with_settings: settings.Settings, name: str, given: pathlib.Path | None
+) -> pathlib.Path:
+    """Write the content of a file, or a value of chance, into the file of a secret."""
+    file = with_settings.secrets / name
+    value = given.read_text(encoding="utf-8").strip() if given else secrets.token_hex(32)
+    draft = file.with_name(f".{name}.new")
+    draft.touch(mode=0o600)
+    draft.write_text(f"{value}\n", encoding="utf-8")
+    draft.replace(file)
     return file
 
 

@@ -28,7 +28,7 @@ def tidy(
     removed = 0
     for image in shelf.all(of)[: -with_settings.keep_images]:
         if image.build not in builders and image.id not in images_needed:
-            removed += shelf.remove(image.id)
+            removed += shelf.remove(image)
     gone = store.forget_old(of, with_settings.keep_builds)
     for build in gone:
         buildlog.path(with_settings.logs, build).unlink(missing_ok=True)

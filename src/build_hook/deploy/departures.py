@@ -51,5 +51,5 @@ class Departures:
         for found in self._containers.all(name):
             self._containers.remove(found.id)
         for image in self._images.all(name):
-            self._images.remove(image.id)
+            self._images.remove(image)
         self._repositories.forget(name)

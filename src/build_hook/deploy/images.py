@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import docker.errors
 
 from build_hook import errors, labels, project
-from build_hook.deploy import checkout, engine, process
+from build_hook.deploy import checkout, engine, process, pulled
 
 # What builders print when the disk is full; the exit status says nothing of it.
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
@@ -45,11 +45,12 @@ class Order:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image:
-    """An image of ours."""
+    """An image of ours: what a build made, or pulled."""
 
     id: str
     project: str
     build: int
+    is_pulled: bool = False
 
 
 @functools.cache
@@ -117,6 +118,7 @@ class Images:
 
     def __init__(self, docker_engine: engine.Engine) -> None:
         self._engine = docker_engine
+        self._pulled = pulled.Pulled(docker_engine)
 
     def all(self, of: str | None = None) -> list[Image]:
         """All images of this instance, or of one of its projects, oldest build first."""
@@ -124,6 +126,7 @@ class Images:
             found = self._engine.api.images(filters=self._engine.ours(of))
         named = [(entry["Id"], entry["Labels"]) for entry in found]
         images = [Image(i, n[labels.PROJECT], int(n[labels.BUILD])) for i, n in named]
+        images += [Image(p.id, p.project, p.build, is_pulled=True) for p in self._pulled.all(of)]
         return sorted(images, key=lambda image: image.build)
 
     def exists(self, image: str) -> bool:
@@ -135,11 +138,13 @@ class Images:
                 return False
         return True
 
-    def remove(self, image: str) -> bool:
+    def remove(self, image: Image) -> bool:
         """Remove an image with its tags; False if a container still needs it."""
+        if image.is_pulled:
+            return self._pulled.remove(pulled.Tagged(image.id, image.project, image.build))
         with self._engine.speaking("remove an image"):
             try:
-                self._engine.api.remove_image(image, force=True)
+                self._engine.api.remove_image(image.id, force=True)
             except docker.errors.NotFound:
                 return True
             except docker.errors.APIError as error:

@@ -1,8 +1,8 @@
 """What is there against what should be: finds pushes whose delivery was lost.
 
 Level-triggered: the desired state is the head of the tracked ref, the actual one the commit and
-settings of what serves. One look serves all projects of a repository; git's protocol 2 lists
-only the refs that are asked for.
+settings of what serves. One look serves all projects of a repository, or of an image; git's
+protocol 2 lists only the refs that are asked for, and a registry's HEAD brings no manifest.
 """
 
 import collections
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from build_hook import errors, project
-from build_hook.deploy import checkout, job, schedule
+from build_hook.deploy import checkout, job, schedule, sources
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
@@ -56,11 +56,13 @@ class Reconciler(threading.Thread):
         projects: Callable[[], tuple[project.Project, ...]],
         interval: float,
         wake: Callable[[], None],
+        origins: sources.Sources,
     ) -> None:
         super().__init__(name="reconciler", daemon=True)
         self._store = store
         self._projects = projects
         self._wake = wake
+        self._sources = origins
         self._schedule = schedule.Schedule(interval, time.monotonic)
         self._changed = threading.Condition()
         self._under_way = 0
@@ -98,7 +100,7 @@ class Reconciler(threading.Thread):
         found: dict[str, list[project.Project]] = collections.defaultdict(list)
         for of in self._projects():
             if of.follows_head:
-                found[of.repository].append(of)
+                found[of.origin].append(of)
         names = {of.name for group in found.values() for of in group}
         for gone in self.problems.keys() - names:
             self.problems.pop(gone, None)
@@ -107,9 +109,9 @@ class Reconciler(threading.Thread):
     def _look(self, repository: str, group: list[project.Project]) -> None:
         problem: str | None = None
         try:
-            found = checkout.heads(repository, {of.ref for of in group})
+            found = self._sources.of(group[0]).heads(group)
             for of in group:
-                self._compare(of, found.get(of.ref))
+                self._compare(of, found.get(of.name))
         except errors.BuildHookError as error:
             problem = str(error)
             _log.warning("%s", error)
@@ -124,8 +126,8 @@ class Reconciler(threading.Thread):
     def _compare(self, of: project.Project, head: str | None) -> None:
         if head is None:
             self.problems[of.name] = (
-                f"{checkout.redact(of.repository)} has no {of.ref}. "
-                "Push it, or correct the project's ref"
+                f"{checkout.redact(of.origin)} has no {of.ref}. "
+                f"Push it, or correct the project's {'image' if of.image else 'ref'}"
             )
             return
         self.problems.pop(of.name, None)

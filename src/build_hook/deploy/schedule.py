@@ -94,6 +94,8 @@ class Schedule:
 
 
 def host(repository: str) -> str:
-    """The host of a clone URL, to be patient with."""
+    """The host of a clone URL or of an image, to be patient with."""
+    if repository.startswith("image://"):
+        return repository.split("/")[2]
     remote = remotes.parse(repository)
     return remote.host if remote else repository

@@ -20,6 +20,7 @@ from build_hook.deploy import (
     pipeline,
     reconcile,
     recover,
+    sources,
     tend,
 )
 from build_hook.deploy.engine import Engine
@@ -49,6 +50,7 @@ class Worker:
             lambda: self._registry.current.projects,
             with_settings.reconcile_interval,
             self._wake,
+            sources.Sources(with_settings, self._engine),
         )
         self._slots = threading.Semaphore(with_settings.concurrency)
         self._busy: dict[str, int] = {}
@@ -189,7 +191,7 @@ class Worker:
         del self._busy[of.build.project]
         wanted = self._registry.current.find(of.build.project)
         if wanted is not None and wanted.runs_as != of.project.runs_as:
-            self._reconciler.nudge(wanted.repository)  # it was changed meanwhile
+            self._reconciler.nudge(wanted.origin)  # it was changed meanwhile
         self._wake()
 
     def _free_slot(self) -> None:

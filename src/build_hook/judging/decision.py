@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from build_hook import project, push
+from build_hook import project, push, reference
 from build_hook.judging import matching
 
 Action = Literal["build", "skip", "ignore"]
@@ -15,7 +15,6 @@ _REASONS = {
     push.Kind.REF_CREATE: "the push that comes with it counts",
     push.Kind.REF_DELETE: "a deleted ref is not built",
     push.Kind.PING: "a ping",
-    push.Kind.IMAGE_PUSH: "the project is built from its repository, not from an image",
     push.Kind.PACKAGE: "the project is built from its repository, not from a package",
 }
 
@@ -32,7 +31,9 @@ class Match:
 
 def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
     """What the event means for the project: one match for each tracked ref that moved."""
-    if event.kind is not push.Kind.IMAGE_PUSH and not matching.concerns(entry, event):
+    if event.kind is push.Kind.IMAGE_PUSH:
+        return _pushed(entry, event)
+    if not matching.concerns(entry, event):
         return (Match(entry, "ignore", f"the delivery is about {event.repository}"),)
     if _is_renamed(event):
         return (Match(entry, "ignore", _renamed(event)),)
@@ -45,6 +46,36 @@ def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
     if not moved:
         return (Match(entry, "ignore", _elsewhere(entry, event)),)
     return tuple(_moved(entry, change) for change in moved)
+
+
+def _pushed(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
+    """What images that arrived in a registry mean: their tags are its refs."""
+    if entry.image is None:
+        reason = "the project is built from its repository, not from an image"
+        return (Match(entry, "ignore", reason),)
+    ours = [image for image in event.images if matching.pulls(entry, image)]
+    moved = {change.ref: change for image in ours if (change := _tagged(image)) is not None}
+    followed = [change for ref, change in moved.items() if matching.follows(entry, ref)]
+    if followed:
+        return tuple(Match(entry, "build", f"{c.ref} was pushed", c) for c in followed)
+    other = next(iter(ours or event.images), None)
+    if other is None:
+        return (Match(entry, "ignore", "no image was pushed"),)
+    what = f"{other.repository}:{other.tag}" if other.tag else f"{other.repository} without a tag"
+    return (Match(entry, "ignore", f"{what} was pushed, the project follows {_followed(entry)}"),)
+
+
+def _tagged(image: push.ImagePush) -> push.Change | None:
+    ref = f"refs/tags/{image.tag}"
+    if image.tag is None or not push.is_ref(ref):
+        return None
+    digest = image.digest if reference.is_digest(image.digest) else None
+    return push.Change(ref, push.RefType.TAG, image.tag, after=digest)
+
+
+def _followed(entry: project.Project) -> str:
+    pulls = entry.pulls
+    return f"tags {entry.tags} of {pulls.name}" if entry.tags and pulls else str(entry.image)
 
 
 def _moved(entry: project.Project, change: push.Change) -> Match:

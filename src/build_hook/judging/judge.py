@@ -145,7 +145,7 @@ def _open(
 ) -> Judgement:
     event = forges.detect(headers).read(headers, forges.decode(headers, body))
     known = index.candidates(event)
-    if not known or event.kind is push.Kind.IMAGE_PUSH:
+    if not known:
         return _nobody(event)
     candidates = [entry for entry in known if _may_send(entry, remote)]
     if not candidates:

@@ -1,5 +1,8 @@
 """Which projects an event is about: by host and full repository name, then by ref.
 
+An image is a name of its own kind: a project that pulls one hears of pushes of that image only,
+and its ref is the image's tag.
+
 Never by a repository's short name. The index is built once for each reading of the registry,
 so that an answer takes as long with ten thousand projects as with ten.
 """
@@ -13,7 +16,7 @@ from build_hook import patterns, project, push, remotes
 
 # Bitbucket Data Center serves PROJECT/name over HTTP below scm/, perhaps below a context path.
 _SCM = re.compile(r"(?:.*/)?scm/([^/]+/[^/]+)")
-_SCM_FLAVOUR, _NO_HOST = "scm:", ""
+_SCM_FLAVOUR, _IMAGE_FLAVOUR, _NO_HOST = "scm:", "image:", ""
 
 
 class Index:
@@ -24,7 +27,7 @@ class Index:
         self._by_key: dict[str, list[project.Project]] = {}
         for entry in projects:
             self._projects[entry.name] = entry
-            for key in _project_keys(entry.repository):
+            for key in _project_keys(entry.origin):
                 self._by_key.setdefault(key, []).append(entry)
 
     def find(self, name: str) -> project.Project | None:
@@ -48,10 +51,15 @@ def concerns(entry: project.Project, event: push.Event) -> bool:
     """
     if event.repository is None:
         return True
-    known = _known_keys(entry.repository)
+    known = _known_keys(entry.origin)
     # the full name decides nearly always, and needs no URL to be read
     keys = itertools.chain(_names(event, _NO_HOST), _event_keys(event))
     return any(key in known for key in keys)
+
+
+def pulls(entry: project.Project, image: push.ImagePush) -> bool:
+    """Whether a project follows the repository of an image, by its full name as ``concerns``."""
+    return f"{_IMAGE_FLAVOUR}{_NO_HOST}/{image.repository}" in _known_keys(entry.origin)
 
 
 def follows(entry: project.Project, ref: str) -> bool:
@@ -70,6 +78,11 @@ def _known_keys(url: str) -> frozenset[str]:
 
 
 def _project_keys(url: str) -> Iterator[str]:
+    if url.startswith("image://"):
+        host, _, path = url.removeprefix("image://").partition("/")
+        yield f"{_IMAGE_FLAVOUR}{host}/{path}"
+        yield f"{_IMAGE_FLAVOUR}{_NO_HOST}/{path}"
+        return
     remote = remotes.parse(url)
     if remote is None:
         return
@@ -84,6 +97,10 @@ def _project_keys(url: str) -> Iterator[str]:
 
 
 def _event_keys(event: push.Event) -> Iterator[str]:
+    if event.kind is push.Kind.IMAGE_PUSH:
+        for image in event.images:
+            yield f"{_IMAGE_FLAVOUR}{event.host or _NO_HOST}/{image.repository}"
+        return
     for url in event.clone_urls:
         remote = remotes.parse(url)
         if remote is not None:

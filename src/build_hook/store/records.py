@@ -4,6 +4,8 @@ import dataclasses
 import enum
 import sqlite3
 
+from build_hook import reference
+
 
 class Phase(enum.StrEnum):
     """Where a build is. The first line is the way, the second the ends."""
@@ -74,6 +76,8 @@ class Cause(enum.StrEnum):
 class Build:
     """One row. ``commit`` is None until the head of ``ref`` is known; times are Unix seconds.
 
+    Of an image that is pulled, ``ref`` is the tag and ``commit`` the digest of the manifest.
+
     ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
     in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
     failed through no fault of the commit, so that trying again makes sense. The last three are
@@ -99,6 +103,11 @@ class Build:
     requests: int | None
     failed: int | None
     longest_gap_ms: int | None
+
+    @property
+    def image_digest(self) -> str | None:
+        """The digest of the manifest that was pulled; None for what was built here."""
+        return self.commit if reference.is_digest(self.commit) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

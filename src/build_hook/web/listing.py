@@ -42,7 +42,7 @@ def hook(entry: project.Project) -> dict[str, Any]:
     """One project in hooked's shape."""
     return {
         "name": entry.name,
-        "repository": without_password(entry.repository),
+        "repository": entry.image or without_password(entry.repository),
         "branch": entry.branch,
         "command": None,
         "cwd": None,

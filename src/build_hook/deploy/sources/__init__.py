@@ -2,7 +2,7 @@
 
 from build_hook import project, settings
 from build_hook.deploy import engine
-from build_hook.deploy.sources import base, dockerfile
+from build_hook.deploy.sources import base, dockerfile, image
 
 Found = base.Found
 Made = base.Made
@@ -16,7 +16,8 @@ class Sources:
 
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
         self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine)
+        self._image = image.Image(with_settings, docker_engine)
 
     def of(self, of: project.Project) -> Source:
         """Where a project's images come from."""
-        return self._dockerfile
+        return self._dockerfile if of.image is None else self._image

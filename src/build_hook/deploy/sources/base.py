@@ -1,8 +1,10 @@
 """What every source is."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Protocol
 
+from build_hook import project
 from build_hook.deploy import job
 
 
@@ -22,11 +24,15 @@ class Made:
 
 
 class Source(Protocol):
-    """One kind of project. The pipeline calls these in this order, each in its phase.
+    """One kind of project. The pipeline calls all but the first in this order, each in its phase.
 
     What goes wrong is raised as ``errors.BuildHookError``; ``of.check_stop`` is called in all
     that takes long.
     """
+
+    def heads(self, group: Sequence[project.Project]) -> dict[str, str]:
+        """Where the refs of projects of one origin are now, by project; no row: nowhere."""
+        ...
 
     def find(self, of: job.Job) -> Found:
         """Fetching: bring what the build's ref stands for."""

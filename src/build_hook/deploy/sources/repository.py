@@ -1,8 +1,9 @@
 """What all sources share that begin with a git repository."""
 
 import abc
+from collections.abc import Sequence
 
-from build_hook import patterns, settings
+from build_hook import patterns, project, settings
 from build_hook.deploy import checkout, engine, images, job
 from build_hook.deploy.sources import base
 
@@ -16,6 +17,11 @@ class Repository(abc.ABC):
         self._repositories = checkout.Repositories(
             with_settings.repositories, with_settings.checkouts
         )
+
+    def heads(self, group: Sequence[project.Project]) -> dict[str, str]:
+        """Ask the git host for all refs at once."""
+        found = checkout.heads(group[0].repository, {of.ref for of in group})
+        return {of.name: found[of.ref] for of in group if of.ref in found}
 
     def find(self, of: job.Job) -> base.Found:
         """Fetch the head of the build's ref."""

@@ -108,6 +108,9 @@ class Build(Given):
     created: Time
     finished: Time | None
     image: str | None
+    image_digest: str | None = pydantic.Field(
+        description="of an image that was pulled: the manifest's digest in its registry"
+    )
     container: str | None
     requests: int | None = pydantic.Field(description="served by the proxy during the cutover")
     failed: int | None = pydantic.Field(description="how many of them failed")
@@ -142,7 +145,10 @@ class Project(Given):
     """One project and how it stands."""
 
     name: str
-    repository: str = pydantic.Field(description="clone URL, without user name and password")
+    repository: str | None = pydantic.Field(
+        description="clone URL, without user name and password; null where an image is pulled"
+    )
+    image: str | None = pydantic.Field(description="the image that is pulled, if none is built")
     ref: str
     tags: str | None = pydantic.Field(description="pattern of the tags it follows in place of ref")
     branches: str | None = pydantic.Field(

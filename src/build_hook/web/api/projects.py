@@ -55,7 +55,8 @@ def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
     entry = found.project
     return models.Project(
         name=entry.name,
-        repository=listing.without_password(entry.repository),
+        repository=listing.without_password(entry.repository) or None,
+        image=entry.image,
         ref=entry.ref,
         tags=entry.tags,
         branches=entry.branches,

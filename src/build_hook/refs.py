@@ -1,0 +1,26 @@
+"""Full names of refs: of branches and tags in git, and of the tags of images."""
+
+from build_hook import reference
+
+
+def full(ref: str) -> str:
+    """Make a full ref of a branch's short name; refuse what git would (check-ref-format).
+
+    Raises:
+        ValueError: if it cannot be a ref.
+    """
+    full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+    has_bad_character = any(c in " ~^:?*[\\\x7f" or ord(c) < 32 for c in full)
+    has_bad_part = any(
+        not part or part.startswith(".") or part.endswith(".lock") for part in full.split("/")
+    )
+    if has_bad_character or has_bad_part or ".." in full or "@{" in full or full.endswith("."):
+        raise ValueError("is not a valid git ref name (see git check-ref-format)")
+    return full
+
+
+def of_image(image: reference.Reference) -> str:
+    """What an image follows: its tag as a ref, or its digest, which never moves."""
+    if image.digest is not None:
+        return f"refs/digests/{image.digest.replace(':', '/')}"
+    return f"refs/tags/{image.tag}"
