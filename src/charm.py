@@ -10,6 +10,7 @@ import ops
 from charms.docker_build_hook.v0 import dockerfile
 
 import config
+import observability
 import operations
 import outcomes
 import removal
@@ -74,6 +75,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.unit.set_ports(*desired.ports)
         self.unit.set_workload_version(__version__)
         self._publish(desired)
+        observability.publish(self, wanted)
 
     def webhook_url(self, name: str) -> str:
         """Where a git host sends the deliveries of a project."""
@@ -111,7 +113,7 @@ class DockerBuildHookCharm(ops.CharmBase):
     def _changes(self) -> list[ops.BoundEvent]:
         on = self.on
         events = [on.start, on.config_changed, on.leader_elected, on.secret_changed]
-        for endpoint in (on["docker-host"], on["project"], on["api"], on["peers"]):
+        for endpoint in (on[name] for name in self.meta.relations):
             events += [endpoint.relation_created, endpoint.relation_joined]
             events += [endpoint.relation_changed, endpoint.relation_departed]
             events += [endpoint.relation_broken]

@@ -21,6 +21,7 @@ LAYERS = (
     "sources",
     "cycle hooks reconcile recover replay",
     "api explain pipeline",
+    "metrics",
     "app worker",
     "server",
     "demo",

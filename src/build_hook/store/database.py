@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from build_hook import errors
 
@@ -86,6 +86,39 @@ MIGRATIONS = (
         '$.secrets'
     ) WHERE CASE WHEN json_valid(settings) THEN json_type(settings, '$.secrets') END = 'array'
     """,
+    # what has happened is counted as it does: retention takes nothing away
+    """
+    CREATE TABLE counts (
+        name TEXT NOT NULL,
+        project TEXT NOT NULL,
+        label TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (name, project, label)
+    ) WITHOUT ROWID;
+    INSERT INTO counts SELECT 'builds', project, phase, count(*) FROM builds
+        WHERE finished IS NOT NULL GROUP BY project, phase;
+    CREATE TRIGGER count_builds AFTER UPDATE OF finished ON builds
+        WHEN old.finished IS NULL AND new.finished IS NOT NULL
+    BEGIN
+        INSERT INTO counts VALUES ('builds', new.project, new.phase, 1)
+            ON CONFLICT DO UPDATE SET n = n + 1;
+    END;
+    CREATE TRIGGER count_cutovers AFTER UPDATE OF requests ON builds
+        WHEN old.requests IS NULL AND new.requests IS NOT NULL
+    BEGIN
+        INSERT INTO counts VALUES ('cutover_requests', new.project, '', new.requests)
+            ON CONFLICT DO UPDATE SET n = n + excluded.n;
+        INSERT INTO counts VALUES ('cutover_failed', new.project, '', coalesce(new.failed, 0))
+            ON CONFLICT DO UPDATE SET n = n + excluded.n;
+    END;
+    CREATE TRIGGER count_deliveries AFTER INSERT ON deliveries
+    BEGIN
+        INSERT INTO counts VALUES ('deliveries', '',
+            CASE WHEN new.verdict LIKE '%"action": "build"%' THEN 'build'
+                 WHEN new.verdict LIKE '%"action": "skip"%' THEN 'skip' ELSE 'ignore' END, 1)
+            ON CONFLICT DO UPDATE SET n = n + 1;
+    END
+    """,
 )
 
 
@@ -130,6 +163,16 @@ def speaking() -> Generator[None]:
         ) from error
 
 
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; those between a trigger's BEGIN and END are part of it."""
+    statement = ""
+    for part in f"{script};".split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
 def _migrate(connection: sqlite3.Connection, path: pathlib.Path) -> None:
     if _version(connection) == len(MIGRATIONS):
         return
@@ -141,7 +184,7 @@ def _migrate(connection: sqlite3.Connection, path: pathlib.Path) -> None:
                 f"The database {path} was written by a newer version", "Upgrade build-hook"
             )
         for script in MIGRATIONS[version:]:
-            for statement in script.split(";"):
+            for statement in _statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")

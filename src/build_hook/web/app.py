@@ -20,6 +20,7 @@ from build_hook.web import (
     limiter,
     links,
     listing,
+    metrics,
     web_log,
 )
 from build_hook.web.api import parts, resources
@@ -34,7 +35,8 @@ def create_app(
     """Compose the application from its collaborators."""
     link = links.Links(options.public_url)
     failures = limiter.Limiter()
-    api = resources.Api(parts.Parts(options, projects, link), failures)
+    collaborators = parts.Parts(options, projects, link)
+    api = resources.Api(collaborators, failures)
     app = falcon.asgi.App(middleware=[_Life(options, projects, store, api)])
     doors = _Doors(
         listing.Listing(projects), hooks.Hooks(projects, secrets.read, store, link, failures)
@@ -42,6 +44,7 @@ def create_app(
     app.add_route("/", doors)
     app.add_route("/hooks/{project}", doors.hooks)
     app.add_route("/healthz", health.Health(projects, store))
+    app.add_route("/metrics", metrics.Metrics(collaborators, failures))
     api.add_to(app)
     _tell_errors(app)
     intake = body.Intake(app, limit=int(options.max_body_mb * 2**20), folder=options.run)

@@ -3,7 +3,7 @@
 import threading
 
 from build_hook import orders, settings
-from build_hook.store import archive, builds, session, tokens
+from build_hook.store import archive, builds, counts, session, tokens
 from build_hook.web import catalogue, links
 
 # A git host waits for ten seconds in all; nobody else should have to wait longer for a lock.
@@ -31,6 +31,11 @@ class Parts:
     def archive(self) -> archive.Archive:
         """The deliveries."""
         return archive.Archive(self._open().session)
+
+    @property
+    def counts(self) -> list[counts.Count]:
+        """How often what has happened."""
+        return counts.read(self._open().session)
 
     @property
     def tokens(self) -> tokens.Tokens:
