@@ -63,8 +63,21 @@ def run(
         ProcessError: if it fails or runs out of time.
     """
     tail: collections.deque[str] = collections.deque(maxlen=keep)
-    deadline = time.monotonic() + timeout
-    process = subprocess.Popen(
+
+    def take(line: str) -> None:
+        tail.append(line)
+        on_line(line)
+
+    code = _follow(_start(argv, cwd, env), time.monotonic() + timeout, take, check_stop)
+    if code != 0:
+        raise ProcessError(argv, code, tail)
+    return "\n".join(tail)
+
+
+def _start(
+    argv: Sequence[str], cwd: pathlib.Path | None, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [*_LEASH, *argv],
         cwd=cwd,
         env={**os.environ, **(env or {})},
@@ -73,21 +86,26 @@ def run(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    take: Callable[[str], None],
+    check_stop: Callable[[], None],
+) -> int | None:
+    """The exit status of a program that is read to its end; None if it ran out of time."""
     with process:
         try:
             for line in _lines(process, deadline, check_stop):
-                tail.append(line)
-                on_line(line)
-            code = process.wait(timeout=max(0.0, deadline - time.monotonic()) + _PATIENCE)
-        except (TimeoutError, subprocess.TimeoutExpired) as error:
+                take(line)
+            return process.wait(timeout=max(0.0, deadline - time.monotonic()) + _PATIENCE)
+        except (TimeoutError, subprocess.TimeoutExpired):
             _end(process)
-            raise ProcessError(argv, None, tail) from error
+            return None
         except BaseException:
             _end(process)
             raise
-    if code != 0:
-        raise ProcessError(argv, code, tail)
-    return "\n".join(tail)
 
 
 def _lines(
