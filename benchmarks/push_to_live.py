@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from benchmarks import cycle, table
 from build_hook.demo import baseimage, product, show, stage, traffic
-from build_hook.deploy import images
+from build_hook.deploy import clients
 from build_hook.store import builds
 
 TARGET = 1.15
@@ -57,7 +57,7 @@ def by_hand(on: stage.Stage, version: str) -> tuple[float, float]:
     tag = f"build-hook-benchmark/{on.docker.instance}:by-hand"
     port = product.free_port()
     label = f"--label={baseimage.LABEL}={on.docker.instance}"
-    client = images.client()
+    client = clients.find()
     begun = time.monotonic()
     docker(
         *client.argv, f"--build-arg=BASE={on.base}", "-q", label, "-t", tag, str(copy.folder),

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 from build_hook import errors, registry, settings
-from build_hook.deploy import engine, images
+from build_hook.deploy import builder, ceilings, clients, engine, images
 from build_hook.proxy import process, runtime
 
 # Before 2.39.4 a clone could run code through submodules and links (CVE-2024-32002, -32004).
@@ -28,7 +28,8 @@ def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     yield _finding("registry", lambda: _registry(with_settings))
     yield _finding("git", _git)
     yield _finding("Docker engine", lambda: _engine(with_settings))
-    yield _finding("image builder", lambda: " ".join(images.client().argv))
+    yield _finding("image builder", lambda: " ".join(clients.find().argv))
+    yield _finding("build limits", lambda: _build_limits(with_settings))
     yield _finding("disk", lambda: _disk(with_settings))
     yield _finding("HAProxy", lambda: process.command(with_settings)[0])
     yield _finding("proxy runs", lambda: _proxy(with_settings))
@@ -65,6 +66,18 @@ def _engine(with_settings: settings.Settings) -> str:
     docker = engine.Engine(with_settings.docker_host, with_settings.instance)
     docker.ping()
     return f"answers at {with_settings.docker_host}"
+
+
+def _build_limits(with_settings: settings.Settings) -> str:
+    if with_settings.build_limits == "off":
+        return "turned off"
+    docker = engine.Engine(with_settings.docker_host, with_settings.instance)
+    builder.Builder(with_settings, docker).require_limits()
+    most = ceilings.of_settings(with_settings)
+    return (
+        f"builds take {most.cpus:g} processors, {most.memory // 2**20} MiB and {most.pids} "
+        "processes at most"
+    )
 
 
 def _disk(with_settings: settings.Settings) -> str:

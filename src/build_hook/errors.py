@@ -59,6 +59,16 @@ class ImageError(BuildHookError):
     """The image could not be built."""
 
 
+class BaseImageError(BuildHookError):
+    """A base image could not be fetched: its registry or the way there is at fault."""
+
+    is_passing = True
+
+
+class LimitError(BuildHookError):
+    """A build passed a limit, or limits cannot hold on this machine."""
+
+
 class EngineDownError(BuildHookError):
     """The Docker engine does not answer; work waits for it."""
 

@@ -32,3 +32,14 @@ def image_tag(instance: str, project: str, build: int) -> str:
 def network_name(instance: str) -> str:
     """The name of the bridge network that containers run on."""
     return f"build-hook-{instance}"
+
+
+def not_ours(given: dict[str, str]) -> dict[str, str]:
+    """The labels that somebody wants to add.
+
+    Raises:
+        ValueError: if one of them would pass for ours.
+    """
+    if any(key.startswith(PREFIX) for key in given):
+        raise ValueError(f"labels that begin with {PREFIX} are build-hook's own")
+    return given

@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import labels, reference, values
+from build_hook import labels, recipe, reference, values
+from build_hook.recipe import Build
+
+__all__ = ["Build", "Port", "Service"]
 
 _VOLUME = re.compile(r"(/[^:\0]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(/[^:\0]+)(:(ro|rw))?")
 _RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9]\d*)?)$"
@@ -26,29 +29,6 @@ class Port(values.Value):
         description="http: every request goes to the version that is live; "
         "tcp: every connection does",
     )
-
-
-class Build(values.Value):
-    """How the image is made, as Compose ``build``."""
-
-    context: str = pydantic.Field(
-        default=".", description="folder of the repository that is sent to the builder"
-    )
-    dockerfile: str = pydantic.Field(
-        default="Dockerfile", description="path of the Dockerfile, relative to the context"
-    )
-    args: values.Pairs = pydantic.Field(default_factory=dict, description="build arguments")
-    target: str | None = pydantic.Field(default=None, description="stage to stop at")
-    timeout: values.Seconds = pydantic.Field(
-        default=1800, description="seconds after which a build is stopped"
-    )
-
-    @pydantic.field_validator("context", "dockerfile")
-    @classmethod
-    def _inside(cls, path: str) -> str:
-        if path.startswith(("/", "-")) or ".." in path.split("/") or "\0" in path:
-            raise ValueError("must be a path inside the repository, without '..'")
-        return path
 
 
 class Healthcheck(values.Value):
@@ -75,22 +55,10 @@ class Healthcheck(values.Value):
         return test
 
 
-class Limits(values.Value):
-    """The most that a container may take, as Compose ``deploy.resources.limits``."""
-
-    cpus: Annotated[float, pydantic.Field(gt=0)] | None = pydantic.Field(
-        default=None, description="processors, in parts of one"
-    )
-    memory: values.Bytes | None = pydantic.Field(default=None, description="such as 512m")
-    pids: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
-        default=None, description="processes and threads"
-    )
-
-
 class Resources(values.Value):
     """Compose ``deploy.resources``."""
 
-    limits: Limits = Limits()
+    limits: recipe.Limits = recipe.Limits()
 
 
 class Deploy(values.Value):
@@ -182,9 +150,7 @@ class Service(values.Value):
     @pydantic.field_validator("labels")
     @classmethod
     def _not_ours(cls, given: dict[str, str]) -> dict[str, str]:
-        if any(key.startswith(labels.PREFIX) for key in given):
-            raise ValueError(f"labels that begin with {labels.PREFIX} are build-hook's own")
-        return given
+        return labels.not_ours(given)
 
     @pydantic.model_validator(mode="after")
     def _ports_differ(self) -> "Service":

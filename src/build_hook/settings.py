@@ -10,7 +10,7 @@ import pathlib
 import secrets
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -59,6 +59,23 @@ class Settings(pydantic.BaseModel):
     )
     build_log_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
         default=10, description="most of a build's log that is kept, in MiB"
+    )
+    build_limits: Literal["try", "required", "off"] = pydantic.Field(
+        default="try",
+        description="limits of builds: try holds them where this machine lets it and says so "
+        "where not, required refuses to build there",
+    )
+    build_cpus: Annotated[float, pydantic.Field(ge=0)] = pydantic.Field(
+        default=0, description="processors for all builds together; 0 is half of the machine's"
+    )
+    build_memory_mb: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        default=0, description="memory for all builds, in MiB; 0 is half of the machine's"
+    )
+    build_pids: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=4096, description="processes and threads of all builds together"
+    )
+    build_context_mb: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=1024, description="most that the files of a commit may hold, in MiB"
     )
     reconcile_interval: Annotated[float, pydantic.Field(ge=1)] = pydantic.Field(
         default=300, description="seconds between two looks at the repositories"

@@ -8,16 +8,18 @@ from tests.repo import source
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
     "addresses errors labels links patterns push reference remotes values",
-    "refs",
-    "buildlog condition limiter process schedule service signatures wake web_log web_worker",
+    "recipe refs",
+    "buildlog condition intake limiter process schedule service signatures "
+    "wake web_log web_worker",
     "project",
-    "matching runspec",
-    "answers checkout engine forges secret_files settings store",
+    "matching redaction runspec",
+    "answers cgroups checkout clients engine forges secret_files settings store",
     "manifests",
     "pulled",
-    "body containers decision housekeeping images inbox orders proxy registry standing",
-    "catalogue collect cost departures doctor gate judge supervise tend",
-    "delivery health job listing watch",
+    "body build_command build_failure ceilings containers decision housekeeping images inbox "
+    "orders proxy registry standing warden",
+    "builder catalogue collect cost departures gate judge supervise tend",
+    "delivery doctor health job listing watch",
     "sources",
     "cycle hooks reconcile recover replay",
     "api explain pipeline",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 
 from build_hook import project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
-from build_hook.deploy import engine, images
+from build_hook.deploy import clients, engine
 from build_hook.proxy import process
 from build_hook.store import builds
 
@@ -78,7 +78,7 @@ def check_machine(config: settings.Settings) -> None:
     process.command(config)
     git.path()
     baseimage.busybox()
-    images.client()
+    clients.find()
 
 
 def settings_for(state: pathlib.Path) -> settings.Settings:

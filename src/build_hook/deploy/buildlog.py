@@ -5,6 +5,9 @@ import pathlib
 import re
 import threading
 import time
+from collections.abc import Callable
+
+Sink = Callable[[str], None]
 
 # CSI, OSC and single-character escapes (ECMA-48), then every other control character but tab.
 _CONTROL = re.compile(
@@ -21,17 +24,19 @@ def path(folder: pathlib.Path, build: int) -> pathlib.Path:
 class BuildLog:
     """Writes one log; after ``limit`` bytes it says so once and drops the rest.
 
-    The last lines of a log that overflowed are kept by the caller's error, not here.
+    ``redact`` takes out what nobody may read. The last lines of a log that overflowed are kept
+    by the caller's error, not here.
     """
 
-    def __init__(self, file: pathlib.Path, limit: int) -> None:
+    def __init__(self, file: pathlib.Path, limit: int, redact: Callable[[str], str] = str) -> None:
+        self.redact = redact
         self._file = file.open("ab", buffering=0)
         self._room = limit - self._file.tell()
         self._lock = threading.Lock()
 
     def __call__(self, line: str) -> None:
         """Append a line."""
-        clean = _CONTROL.sub("", line).rstrip()
+        clean = self.redact(_CONTROL.sub("", line).rstrip())
         data = f"{clean}\n".encode(errors="replace")
         with self._lock:
             if self._room <= 0:

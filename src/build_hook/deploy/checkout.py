@@ -93,6 +93,14 @@ class Repositories:
         """A commit's message."""
         return _git("show", "-s", "--format=%B", commit, mirror=self._mirror(of), what="read")
 
+    def size(self, of: project.Project, commit: str) -> int:
+        """Bytes of a commit's files, as they would be checked out."""
+        listed = _git(
+            "ls-tree", "-r", "--format=%(objectsize)", commit,
+            mirror=self._mirror(of), what="measure", keep=None,
+        )  # fmt: skip
+        return sum(int(size) for size in listed.split() if size.isdigit())
+
     def changed_paths(self, of: project.Project, old: str, new: str) -> list[str] | None:
         """The files that differ between two commits; None if the old one cannot be had."""
         mirror = self._mirror(of)

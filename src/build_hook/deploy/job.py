@@ -42,7 +42,7 @@ class Job:
 
     def end(self, phase: builds.Phase, reason: str | None = None) -> None:
         """Record how it ended."""
-        self.store.enter(self.build.id, phase, reason)
+        self.store.enter(self.build.id, phase, reason and self.log.redact(reason))
         self.log.headline(f"{phase}: {reason}" if reason else phase)
 
     def charge(self, spent: cost.Cost) -> None:

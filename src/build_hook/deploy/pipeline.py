@@ -186,7 +186,7 @@ class Pipeline:
     def _fail(self, of: job.Job, reason: str, *, retry: bool = False) -> None:
         phase = self._store.get(of.build.id).phase
         self._undo(of)
-        self._store.fail(of.build.id, f"{phase}: {reason}", retry=retry)
+        self._store.fail(of.build.id, of.log.redact(f"{phase}: {reason}"), retry=retry)
         of.log.headline(f"failed: {reason}")
 
     def _undo(self, of: job.Job) -> None:

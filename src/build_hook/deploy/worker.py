@@ -20,6 +20,7 @@ from build_hook.deploy import (
     pipeline,
     reconcile,
     recover,
+    redaction,
     sources,
     tend,
 )
@@ -153,6 +154,7 @@ class Worker:
         log = buildlog.BuildLog(
             buildlog.path(self._settings.logs, build.id),
             int(self._settings.build_log_mb * 2**20),
+            redaction.of_project(of, self._settings.secrets),
         )
         work = job.Job(build, of, log, self._store, release)
         self._busy[build.project] = build.id

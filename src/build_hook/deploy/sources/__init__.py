@@ -1,7 +1,7 @@
 """Where images come from: one file per kind of project, all behind one protocol."""
 
 from build_hook import project, settings
-from build_hook.deploy import engine
+from build_hook.deploy import builder, engine
 from build_hook.deploy.sources import base, dockerfile, image
 
 Found = base.Found
@@ -15,7 +15,8 @@ class Sources:
     """The kinds, each made once; which one a project has, the project says."""
 
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
-        self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine)
+        by = builder.Builder(with_settings, docker_engine)
+        self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine, by)
         self._image = image.Image(with_settings, docker_engine)
 
     def of(self, of: project.Project) -> Source:

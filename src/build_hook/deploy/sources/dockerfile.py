@@ -1,21 +1,25 @@
 """A repository with a Dockerfile: BuildKit makes the image."""
 
-from build_hook.deploy import images, job
+from build_hook import settings
+from build_hook.deploy import build_command, builder, engine, job
 from build_hook.deploy.sources import base, repository
 
 
 class Dockerfile(repository.Repository):
     """Builds the commit that was fetched."""
 
+    def __init__(
+        self,
+        with_settings: settings.Settings,
+        docker_engine: engine.Engine,
+        by: builder.Builder,
+    ) -> None:
+        super().__init__(with_settings, docker_engine)
+        self._builder = by
+
     def make(self, of: job.Job) -> base.Made:
         """Check the commit out and build it."""
-        self._require_space()
+        self._require_room(of)
         with self._repositories.checkout(of.project, of.commit, of.build.id) as folder:
-            image = images.build(
-                images.Order(of.project, of.build.id, of.commit, folder),
-                instance=self._engine.instance,
-                docker_host=self._engine.host,
-                log=of.log,
-                check_stop=of.check_stop,
-            )
-        return base.Made(image)
+            order = build_command.Order(of.project, of.build.id, of.commit, folder)
+            return base.Made(self._builder.build(order, of.log, of.check_stop))

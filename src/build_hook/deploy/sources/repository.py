@@ -4,7 +4,7 @@ import abc
 from collections.abc import Sequence
 
 from build_hook import patterns, project, settings
-from build_hook.deploy import checkout, engine, images, job
+from build_hook.deploy import checkout, engine, images, intake, job
 from build_hook.deploy.sources import base
 
 
@@ -48,6 +48,9 @@ class Repository(abc.ABC):
         if commit:
             self._repositories.keep(of.project, commit)
 
-    def _require_space(self) -> None:
+    def _require_room(self, of: job.Job) -> None:
+        """Look before the commit is checked out: git packs a disk of zeroes into little."""
         for folder in (self._settings.state, self._engine.data_root()):
             images.require_space(folder, self._settings.min_free_mb)
+        size = self._repositories.size(of.project, of.commit)
+        intake.require_small(size, self._settings.build_context_mb)

@@ -1,0 +1,61 @@
+import pytest
+
+from build_hook import project
+from build_hook.deploy import buildlog, redaction
+
+KEY = """-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmU
+AAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz
+-----END OPENSSH PRIVATE KEY-----
+"""
+
+
+@pytest.fixture
+def of(tmp_path):
+    for name, text in {
+        "token": "hunter-two\n",
+        "key": KEY,
+        "env": "USER=shop\nPASSWORD='s3cr3t=='\n# note\n",
+        "hook": "webhook-value\n",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return project.Project.model_validate(
+        {
+            "name": "shop",
+            "repository": "https://git.invalid/x.git",
+            "webhook_secrets": ["hook"],
+            "env_file": ["env"],
+            "build": {"secrets": ["token", "absent"], "ssh": {"default": "key"}},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("the token is hunter-two!", "the token is ***!"),
+        ("hunter-twohunter-two", "******"),
+        ("b3BlbnNzaC1rZXktdjEAAAAABG5vbmU", "***"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----"),
+        ("login s3cr3t==", "login ***"),
+        ("PASSWORD='s3cr3t=='", "***"),
+        ("sent webhook-value", "sent ***"),
+        ("the shop opens", "the shop opens"),
+    ],
+)
+def test_values_of_secrets_are_hidden(of, tmp_path, said, kept):
+    assert redaction.of_project(of, tmp_path)(said) == kept
+
+
+def test_log_hides_them_also_between_control_sequences(of, tmp_path):
+    file = tmp_path / "1.log"
+    log = buildlog.BuildLog(file, 1000, redaction.of_project(of, tmp_path))
+
+    log("hun\x1b[0mter-two and hunter\x07-two")
+    log.close()
+
+    assert file.read_text(encoding="utf-8") == "*** and ***\n"
+
+
+def test_without_secrets_nothing_is_changed():
+    assert redaction.Redactor(["", "abcd"])("abcd") == "abcd"
