@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 
-from build_hook import errors, registry, settings
+from build_hook import certificate, errors, registry, settings
 from build_hook.deploy import builder, ceilings, clients, engine, images
 from build_hook.proxy import process, runtime
 
@@ -34,6 +34,8 @@ def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     yield _finding("HAProxy", lambda: process.command(with_settings)[0])
     yield _finding("proxy runs", lambda: _proxy(with_settings))
     yield _finding("worker runs", lambda: _worker(with_settings))
+    for name in _certificates(with_settings):
+        yield _finding(f"certificate {name}", lambda name=name: _certificate(with_settings, name))
 
 
 def _finding(subject: str, check: Callable[[], str]) -> Finding:
@@ -85,6 +87,23 @@ def _disk(with_settings: settings.Settings) -> str:
     images.require_space(with_settings.state, with_settings.min_free_mb)
     images.require_space(docker.data_root(), with_settings.min_free_mb)
     return f"more than {with_settings.min_free_mb} MiB are free"
+
+
+def _certificates(with_settings: settings.Settings) -> list[str]:
+    """The names that projects mention, as far as the registry can be read."""
+    try:
+        projects = registry.load(with_settings.registry).projects
+    except errors.RegistryError:
+        return []
+    return sorted({name for of in projects for name in of.certificates})
+
+
+def _certificate(with_settings: settings.Settings, name: str) -> str:
+    found = certificate.read(with_settings.certificates / f"{name}.pem", name)
+    warning = found.warning(name)
+    if warning is not None:
+        raise errors.CertificateError(warning)
+    return f"{', '.join(found.names)}; good until {found.last_day}"
 
 
 def _proxy(with_settings: settings.Settings) -> str:

@@ -93,6 +93,10 @@ class PortTakenError(ProxyError):
     """A published port belongs to a program that is not ours."""
 
 
+class CertificateError(ProxyError):
+    """A certificate is missing, or clients would not accept it."""
+
+
 class WatchError(BuildHookError):
     """The new version failed after it had taken over."""
 

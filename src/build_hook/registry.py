@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from build_hook import errors, project, settings, values
+from build_hook import claims, errors, project, settings, values
 
 
 class Registry(values.Value):
@@ -28,9 +28,9 @@ class Registry(values.Value):
     @pydantic.model_validator(mode="after")
     def _unique(self) -> "Registry":
         _refuse_twice("project name", [p.name for p in self.projects])
-        _refuse_twice(
-            "published port", [port.published for p in self.projects for port in p.ports]
-        )
+        problem = claims.conflict(self.projects)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     def find(self, name: str) -> project.Project | None:

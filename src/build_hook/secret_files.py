@@ -62,3 +62,12 @@ def create(folder: pathlib.Path, name: str, value: bytes) -> bool:
     with os.fdopen(handle, "wb") as file:
         file.write(value + b"\n")
     return True
+
+
+def write(path: pathlib.Path, content: bytes) -> None:
+    """Write a file that nobody else may read."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

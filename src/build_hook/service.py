@@ -17,6 +17,10 @@ _VOLUME = re.compile(r"(/[^:\0]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(/[^:\0]+)(:(ro|rw)
 _RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9]\d*)?)$"
 
 
+# Fields of a port that take effect at once: no new container is needed for them.
+ROUTING = ("hosts", "certificates", "redirect_from")
+
+
 class Port(values.Value):
     """One published port, in the long form of Compose ``ports``."""
 
@@ -29,6 +33,41 @@ class Port(values.Value):
         description="http: every request goes to the version that is live; "
         "tcp: every connection does",
     )
+    hosts: tuple[values.HostName, ...] = pydantic.Field(
+        default=(),
+        description="host names by which projects share a published port, such as "
+        "shop.example.org or *.example.org (one label); none: every name that no other has",
+    )
+    certificates: tuple[values.SecretName, ...] = pydantic.Field(
+        default=(),
+        description="names of certificates (build-hook certificate add): the port speaks TLS, "
+        "and the container what it spoke before",
+    )
+    redirect_from: values.PortNumber | None = pydantic.Field(
+        default=None,
+        description="published port whose plain HTTP is sent on to this one, such as 80",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _redirects_to_tls(self) -> "Port":
+        if self.redirect_from is not None and not (
+            self.certificates and self.app_protocol == "http"
+        ):
+            raise ValueError("redirect_from is for HTTP with certificates: name some")
+        if self.redirect_from == self.published:
+            raise ValueError("redirect_from must be another port than published")
+        return self
+
+    @property
+    def listens_on(self) -> tuple[int, ...]:
+        """The ports of the host that it needs."""
+        return (self.published, self.redirect_from) if self.redirect_from else (self.published,)
+
+    def routed_as(self, other: "Port | None") -> "Port":
+        """The same port with the host names and certificates of another."""
+        if other is None:
+            return self
+        return self.model_copy(update={name: getattr(other, name) for name in ROUTING})
 
 
 class Healthcheck(values.Value):
@@ -160,6 +199,20 @@ class Service(values.Value):
         return self
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host names of its ports, each once."""
+        return tuple(dict.fromkeys(host for port in self.ports for host in port.hosts))
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """The names of its ports' certificates, each once."""
+        return tuple(dict.fromkeys(name for port in self.ports for name in port.certificates))
+
+    @property
     def runs_as(self) -> str:
         """All of it as JSON: when that changes, the project is deployed again."""
-        return self.model_dump_json(include=set(Service.model_fields), exclude_defaults=True)
+        return self.model_dump_json(
+            include=set(Service.model_fields),
+            exclude={"ports": {"__all__": set(ROUTING)}},
+            exclude_defaults=True,
+        )

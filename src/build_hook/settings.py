@@ -116,6 +116,11 @@ class Settings(pydantic.BaseModel):
         return self.state / "secrets"
 
     @property
+    def certificates(self) -> pathlib.Path:
+        """One 0600 PEM file per certificate, with its chain and key."""
+        return self.state / "certificates"
+
+    @property
     def repositories(self) -> pathlib.Path:
         """Bare mirrors."""
         return self.state / "repositories"

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import click
 
@@ -29,7 +29,9 @@ _STOP, _CHILD = b"s", b"c"
 class Child:
     """A process that is started again whenever it ends."""
 
-    def __init__(self, name: str, argv: Sequence[str], run: pathlib.Path, fd: int | None) -> None:
+    def __init__(
+        self, name: str, argv: Callable[[], Sequence[str]], run: pathlib.Path, fd: int | None
+    ) -> None:
         self.name = name
         self._argv = argv
         self._pid_file = run / f"{name}.pid"
@@ -66,7 +68,7 @@ class Child:
     def _start(self, now: float) -> None:
         # setpriv: if we are killed, they end as well and do not hold ports and locks
         self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", *self._argv],
+            ["setpriv", "--pdeathsig", "TERM", "--", *self._argv()],
             stdin=subprocess.DEVNULL,
             pass_fds=self._fds,
             start_new_session=True,
@@ -99,9 +101,11 @@ def serve(with_settings: settings.Settings) -> None:
     run = with_settings.run
     ours = (sys.executable, "-m", "build_hook", "--state", str(with_settings.state))
     children = [
-        Child("proxy", process.command(with_settings), run, None),
-        Child("worker", (*ours, "worker"), run, None),
-        Child("web", (*ours, "web", "--fd", str(listener.fileno())), run, listener.fileno()),
+        Child("proxy", lambda: process.command(with_settings), run, None),
+        Child("worker", lambda: (*ours, "worker"), run, None),
+        Child(
+            "web", lambda: (*ours, "web", "--fd", str(listener.fileno())), run, listener.fileno()
+        ),
     ]
     with _signals() as told:
         _keep(children, told)

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 import pydantic
 
 SECRET_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"  # noqa: S105 - a pattern for file names
+_HOST_NAME = re.compile(
+    r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
@@ -42,9 +45,20 @@ def pairs(given: Any) -> Any:
     return dict(text.split("=", 1) for text in texts)
 
 
+def host_name(given: str) -> str:
+    """Check a host name, or a pattern for one label such as ``*.example.org``; lower case."""
+    name = given.lower().removesuffix(".")
+    if len(name) > 253 or not _HOST_NAME.fullmatch(name):
+        raise ValueError(
+            f"{given!r} must be a host name such as shop.example.org, or *.example.org"
+        )
+    return name
+
+
 PortNumber = Annotated[int, pydantic.Field(ge=1, le=65535)]
 Seconds = Annotated[float, pydantic.Field(ge=0, le=86_400), pydantic.BeforeValidator(seconds)]
 Words = Annotated[tuple[str, ...], pydantic.BeforeValidator(words)]
 Pairs = Annotated[dict[str, str], pydantic.BeforeValidator(pairs)]
 Bytes = Annotated[str, pydantic.Field(pattern=r"^[1-9]\d*[bkmgBKMG]?b?$")]
 SecretName = Annotated[str, pydantic.Field(pattern=SECRET_NAME)]
+HostName = Annotated[str, pydantic.AfterValidator(host_name)]

@@ -71,7 +71,7 @@ BAD_REGISTRIES = {
                 for name in ("a", "b")
             ]
         },
-        r"published port used twice: 4000",
+        r"a and b both publish port 4000 without hosts: give all but one of them host names",
     ),
     "context above": (
         {"projects": [{**GOOD, "build": {"context": "../x"}}]},

@@ -9,10 +9,10 @@ from tests.repo import source
 LAYERS = (
     "addresses errors labels links patterns push reference remotes values",
     "recipe refs",
-    "buildlog condition intake limiter process schedule service signatures "
+    "buildlog certificate condition intake limiter process schedule service signatures "
     "wake web_log web_worker",
     "project",
-    "matching redaction runspec",
+    "claims matching redaction runspec",
     "answers cgroups checkout clients engine forges secret_files settings store",
     "manifests",
     "pulled",

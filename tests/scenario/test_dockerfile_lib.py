@@ -291,7 +291,7 @@ def test_values_are_frozen():
         (dockerfile.Project, product.Project, {"webhook_secrets", "allow_unsigned", *IN_SERVICE}),
         (dockerfile.Build, product.Build, set()),
         (dockerfile.Health, product.Health, set()),
-        (dockerfile.Port, product.Port, set()),
+        (dockerfile.Port, product.Port, {"hosts", "certificates", "redirect_from"}),
     ],
 )
 def test_offers_what_the_product_has(ours, theirs, of_the_build_hook):

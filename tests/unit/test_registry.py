@@ -101,7 +101,7 @@ def test_two_projects_may_not_share_a_name_or_a_port(path: pathlib.Path):
     with pytest.raises(errors.RegistryError, match=r"project name used twice: a"):
         registry.load(path)
     write(path, one, {**one, "name": "b"})
-    with pytest.raises(errors.RegistryError, match=r"published port used twice: 9"):
+    with pytest.raises(errors.RegistryError, match=r"a and b both publish port 9 without hosts"):
         registry.load(path)
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "replay": "deliveries",
     "explain": "explain",
     "token": "tokens",
+    "certificate": "certificates",
     "doctor": "doctor",
     "gc": "doctor",
 }

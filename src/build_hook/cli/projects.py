@@ -31,6 +31,13 @@ from build_hook.store import builds
     metavar="PORT:TARGET[/tcp]",
     help="Published port and the container's; /tcp where it does not speak HTTP.",
 )
+@click.option(
+    "--host", multiple=True, metavar="NAME", help="Host name on ports that projects share."
+)
+@click.option("--certificate", multiple=True, metavar="NAME", help="Certificate: ports speak TLS.")
+@click.option(
+    "--redirect-from", type=int, metavar="PORT", help="Plain HTTP port that leads to the TLS port."
+)
 @click.option("--health", metavar="PATH", help="Path that answers 2xx when a version is ready.")
 @click.option("--context", default=".", show_default=True, help="Folder that is built.")
 @click.option("--dockerfile", default="Dockerfile", show_default=True)
@@ -114,11 +121,12 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
     for problem in filter(None, (wrong.registry, wrong.engine)):
         click.secho(f"warning: {problem}", fg="yellow", err=True)
     options.print_table(
-        ("project", "ports", "live", "commit", "last build", "note"),
+        ("project", "ports", "hosts", "live", "commit", "last build", "note"),
         [
             (
                 row["name"],
                 ", ".join(str(port) for port in row["ports"]) or "-",
+                ", ".join(row["hosts"]) or "-",
                 row["live"] or "-",
                 (row["commit"] or "-")[:10],
                 row["last_build"] or "-",
@@ -137,6 +145,8 @@ def _row(found: standing.Standing) -> dict[str, Any]:
         "image": of.image,
         "ref": of.ref,
         "ports": [port.published for port in of.ports],
+        "hosts": list(of.hosts),
+        "certificates": list(of.certificates),
         "live": live.id if live else None,
         "commit": live.commit if live else None,
         "live_since": live.finished if live else None,
@@ -156,7 +166,7 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "registry_login": given["registry_login"],
             "ref": given["ref"],
             "webhook_secrets": [secret],
-            "ports": [_port(text) for text in given["publish"]],
+            "ports": [{**_port(text), **_routing(given)} for text in given["publish"]],
             "environment": _pairs(given["env"]),
             "volumes": given["volume"],
             "health": {"path": given["health"]},
@@ -173,6 +183,14 @@ def _port(text: str) -> dict[str, Any]:
     numbers, _, protocol = text.partition("/")
     published, _, target = numbers.rpartition(":")
     return {"published": published, "target": target, "app_protocol": protocol or "http"}
+
+
+def _routing(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hosts": given["host"],
+        "certificates": given["certificate"],
+        "redirect_from": given["redirect_from"],
+    }
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

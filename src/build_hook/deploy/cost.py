@@ -4,10 +4,11 @@ import collections.abc
 import contextlib
 import dataclasses
 import http.client
+import ssl
 import threading
 import time
 
-from build_hook import errors, project, settings
+from build_hook import errors, project, service, settings
 from build_hook.proxy import runtime
 
 _EVERY = 0.02
@@ -31,10 +32,14 @@ class Cost:
 class Meter(threading.Thread):
     """Asks for a path again and again; remembers the longest time without an answer."""
 
-    def __init__(self, address: str, port: int, path: str) -> None:
-        super().__init__(name=f"meter-{port}", daemon=True)
-        self._where = (address, port)
+    def __init__(self, address: str, port: service.Port, path: str) -> None:
+        super().__init__(name=f"meter-{port.published}", daemon=True)
+        self._where = (address, port.published)
         self._path = path
+        self._headers = {"User-Agent": "build-hook"}
+        if port.hosts:
+            self._headers["Host"] = port.hosts[0].replace("*", "build-hook")
+        self._tls = _any_certificate() if port.certificates else None
         self._done = threading.Event()
         self._answered = time.monotonic()
         self.longest_gap = 0.0
@@ -59,13 +64,17 @@ class Meter(threading.Thread):
         self._answered = now
 
     def _asks(self) -> bool:
-        connection = http.client.HTTPConnection(*self._where, timeout=_PROBE_TIMEOUT)
         try:
-            with contextlib.closing(connection):
-                connection.request("GET", self._path, headers={"User-Agent": "build-hook"})
+            with contextlib.closing(self._connection()) as connection:
+                connection.request("GET", self._path, headers=self._headers)
                 return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(*self._where, timeout=_PROBE_TIMEOUT)
+        return http.client.HTTPSConnection(*self._where, timeout=_PROBE_TIMEOUT, context=self._tls)
 
 
 class Accountant:
@@ -98,7 +107,7 @@ class Accountant:
                 note(Cost(after[0] - before[0], max(0, after[1] - before[1]), gap))
 
     def _meter(self, of: project.Project) -> Meter | None:
-        asked = [port.published for port in of.ports if port.app_protocol == "http"]
+        asked = [port for port in of.ports if port.app_protocol == "http"]
         if of.health.path is None or not asked:
             return None
         meter = Meter(self._address, asked[0], of.health.path)
@@ -113,10 +122,18 @@ class Accountant:
         requests = failed = 0
         for port in of.ports:
             served, lost = _COUNTED[port.app_protocol]
-            name = f"{of.name}-{port.published}"
-            requests += _sum(rows.get((name, "FRONTEND")), served)
-            failed += _sum(rows.get((name, "BACKEND")), lost)
+            row = rows.get((f"{of.name}-{port.published}", "BACKEND"))
+            requests += _sum(row, served)
+            failed += _sum(row, lost)
         return requests, failed
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """TLS as a meter needs it: it measures our own proxy, whatever it shows."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _sum(row: dict[str, str] | None, columns: tuple[str, ...]) -> int:

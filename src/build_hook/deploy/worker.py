@@ -85,6 +85,7 @@ class Worker:
                 self._registry.keep()
                 self._registry_changed()
             self._see_off()
+            self._proxy.look()
             self._start_builds()
             self._report(None)
         except errors.EngineDownError as error:
@@ -216,7 +217,7 @@ class Worker:
         now = condition.Condition(
             registry=self._registry.problem,
             engine=engine,
-            projects={**self._reconciler.problems, **self._proxy.refused},
+            projects={**self._reconciler.problems, **self._proxy.problems},
             ended=self._ended,
         )
         if now == self._said:

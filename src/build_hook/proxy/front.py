@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from build_hook import errors, project, settings
-from build_hook.proxy import places, ports, rendering, runtime
+from build_hook.proxy import certificates, places, planning, ports, rendering, runtime
 
 _COME_BACK = 10.0
-_COME_UP = 3.0
+_OUTDATED = "what HAProxy was started with is not what it should do"
 
 
 class Front:
@@ -19,9 +19,11 @@ class Front:
     def __init__(self, with_settings: settings.Settings) -> None:
         self._settings = with_settings
         self._runtime = runtime.Runtime(with_settings.run)
+        self._ports = ports.Ports(with_settings, self._runtime)
+        self._planner = planning.Planner(certificates.Certificates(with_settings))
         self._places: dict[str, places.Place] = {}
-        self._refused: dict[str, str] = {}
         self._loaded: object = None
+        self._process: int | None = None
         self._lock = threading.RLock()
 
     def publish(
@@ -29,12 +31,15 @@ class Front:
     ) -> None:
         """Listen on the ports of these projects, and of no others.
 
-        A project that serves keeps the ports that it was deployed with until its next deploy.
-        A port that a stranger holds leaves its project out, see ``require``.
+        A project that serves keeps the ports that it was deployed with until its next deploy;
+        their host names and certificates are those of today. A port that a stranger holds is
+        left out, see ``require``.
         """
         with self._lock:
             self._places = {p.name: self._place(p, (live or {}).get(p.name)) for p in projects}
-            self._refused = self._taken()
+            self._planner.know(projects)
+            self._planner.refresh(self._places.values())
+            self._planner.strangers = self._ports.strangers(self._wanted())
             is_first = self._loaded is None
             self._apply()
             for name in self._places if is_first else ():
@@ -44,24 +49,28 @@ class Front:
         """Make sure that a project's ports are ours, or can be.
 
         Raises:
-            PortTakenError: if a stranger holds one.
+            PortTakenError: if a stranger or another project holds one.
+            CertificateError: if a port has no certificate.
         """
         with self._lock:
-            problem = self._problem(of, self._own_ports())
-            if problem:
-                raise errors.PortTakenError(
-                    problem,
-                    "Stop what uses it, or publish another port; then: build-hook deploy",
-                )
-            if of.name in self._refused:
-                self._refused = self._taken()
+            self._planner.refresh(self._places.values())
+            asked = {number for port in of.ports for number in port.listens_on}
+            held = self._ports.strangers(asked)
+            if held != self._planner.strangers & asked:
+                self._planner.strangers = self._planner.strangers - asked | held
                 self._apply()
+            self._planner.require(of, self._places.values())
+
+    def look(self) -> None:
+        """Notice a certificate that was renewed, a port that was lost or is free again."""
+        with self._lock, contextlib.suppress(errors.ProxyError):
+            self._look()
 
     @property
-    def refused(self) -> dict[str, str]:
-        """Projects that are left out, and why."""
+    def problems(self) -> dict[str, str]:
+        """Projects that are not published as they should be, and why."""
         with self._lock:
-            return dict(self._refused)
+            return self._planner.problems(self._places.values())
 
     def switch(self, target: places.Target) -> None:
         """Send all new traffic of a project to another address, and make sure that it goes.
@@ -77,7 +86,6 @@ class Front:
             old = self._places.get(name) or places.Place(target.project)
             new = self._next_place(old, target)
             self._places[name] = new
-            self._refused.pop(name, None)
             try:
                 self._apply(old, new)
             except errors.ProxyError:
@@ -151,24 +159,35 @@ class Front:
             return places.Place(target.project, old.slot, target.address)
         return places.Place(target.project, self._free_slot(old), target.address)
 
+    def _wanted(self) -> set[int]:
+        return self._planner.ports(self._places.values())
+
+    def _look(self) -> None:
+        if self._planner.refresh(self._places.values()):
+            self._loaded = _OUTDATED
+        process = self._runtime.process_id()
+        if self._planner.strangers or process != self._process or self._loaded == _OUTDATED:
+            wanted = self._wanted()
+            strangers = self._ports.strangers(wanted)
+            if strangers != self._planner.strangers or wanted - strangers - self._ports.ours():
+                self._planner.strangers, self._loaded = strangers, _OUTDATED
+        self._process = process
+        if self._loaded == _OUTDATED:
+            self._apply()
+
     def _apply(self, old: places.Place | None = None, new: places.Place | None = None) -> None:
         """Make HAProxy do as the places say: by its runtime API, or by a reload.
 
-        A reload is needed when listeners come, go or change; it takes over the whole file.
+        A reload is needed when frontends or backends come, go or change; it takes over the
+        whole file.
         """
-        listeners = [
-            listener
-            for place in self._places.values()
-            if place.project.name not in self._refused
-            for listener in place.listeners
-        ]
-        wanted = {(item.name, item.mode, item.target, item.holds) for item in listeners}
-        text = rendering.render(self._settings, listeners)
-        written = rendering.write(self._settings.run / "haproxy.cfg", text)
-        needs_reload = wanted != self._loaded and (self._loaded is not None or written)
-        if needs_reload and self._runtime.is_up():
+        plan = self._planner.plan(self._places.values())
+        needs_reload = planning.write(self._settings, plan) or self._loaded is not None
+        if needs_reload and plan.shape != self._loaded and self._runtime.is_up():
+            self._loaded = _OUTDATED
             self._runtime.reload()
-        self._loaded = wanted
+        self._loaded = plan.shape
+        planning.forget(self._settings, plan)
         if new is not None:
             self._until_confirmed(old, new)
 
@@ -189,36 +208,6 @@ class Front:
                     "The version that served before is still served",
                 )
             time.sleep(0.05)
-
-    def _taken(self) -> dict[str, str]:
-        """Projects with a port that a stranger holds, and what to say of it.
-
-        A proxy that is starting holds its ports a moment before it says so.
-        """
-        deadline = time.monotonic() + _COME_UP
-        while True:
-            is_up = self._runtime.is_up()
-            ours = self._own_ports()
-            found = {name: self._problem(p.project, ours) for name, p in self._places.items()}
-            problems = {name: problem for name, problem in found.items() if problem}
-            if not problems or is_up or time.monotonic() > deadline:
-                return problems
-            time.sleep(0.1)
-
-    def _problem(self, of: project.Project, ours: set[int]) -> str | None:
-        for port in of.ports:
-            if port.published in ours:
-                continue
-            if not ports.is_free(self._settings.publish_address, port.published):
-                return f"Port {port.published} is used by another program"
-        return None
-
-    def _own_ports(self) -> set[int]:
-        try:
-            backends = {state.backend for state in self._runtime.servers()}
-        except errors.ProxyError:
-            return set()
-        return {int(name.rpartition("-")[2]) for name in backends if "-" in name}
 
     def _slot_of(self, target: places.Target) -> int | None:
         """The slot that already sends traffic to a container, after a restart of ours."""

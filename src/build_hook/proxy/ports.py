@@ -1,6 +1,43 @@
-"""Whether a published port can be ours."""
+"""Whether a published port can be ours, or a stranger holds it."""
 
 import socket
+import time
+from collections.abc import Collection
+
+from build_hook import errors, settings
+from build_hook.proxy import runtime
+
+_COME_UP = 3.0
+_LOOK_EVERY = 0.1
+
+
+class Ports:
+    """The published ports of one machine, with HAProxy among those who may hold them."""
+
+    def __init__(self, with_settings: settings.Settings, proxy: runtime.Runtime) -> None:
+        self._address = with_settings.publish_address
+        self._runtime = proxy
+
+    def strangers(self, published: Collection[int]) -> set[int]:
+        """Those ports that others than our proxy listen on.
+
+        A proxy that is starting holds its ports a moment before it says so.
+        """
+        deadline = time.monotonic() + _COME_UP
+        while True:
+            is_up = self._runtime.is_up()
+            ours = self.ours()
+            found = {p for p in published if p not in ours and not is_free(self._address, p)}
+            if not found or is_up or time.monotonic() > deadline:
+                return found
+            time.sleep(_LOOK_EVERY)
+
+    def ours(self) -> set[int]:
+        """Those that the proxy listens on; none if it does not answer."""
+        try:
+            return self._runtime.published_ports()
+        except errors.ProxyError:
+            return set()
 
 
 def is_free(address: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""HAProxy's configuration as a file: every listener, and which slot of it is live."""
+"""HAProxy's configuration as a file: what listens, every backend, and which slot of it is live."""
 
 import dataclasses
 import functools
@@ -6,10 +6,13 @@ import grp
 import importlib.resources
 import os
 import pathlib
+import re
+from collections.abc import Callable, Sequence
 
 import jinja2
 
 from build_hook import project, settings
+from build_hook.proxy import frontends
 
 # Two versions at a time, one more that long sessions still hold, one to spare.
 SLOTS = 4
@@ -18,6 +21,7 @@ FILE_LIMIT = 20_000
 # An address that nothing listens on, for slots that have no container.
 NOWHERE = "127.0.0.1"
 _USER = "haproxy"
+_FRONTEND = re.compile(r"^frontend port\.(\d+) .*\n(?:    .*\n)*", re.MULTILINE)
 _LUA = importlib.resources.files("build_hook") / "templates" / "hold.lua"
 
 
@@ -33,7 +37,7 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listener:
-    """A published port of a project, with its slots."""
+    """A published port of a project, with its slots: a backend of HAProxy."""
 
     name: str
     project: str
@@ -58,7 +62,7 @@ def listeners(
     """
     return [
         Listener(
-            name=f"{of.name}-{port.published}",
+            name=frontends.backend_name(of, port),
             project=of.name,
             mode=port.app_protocol,
             published=port.published,
@@ -78,19 +82,57 @@ def listeners(
     ]
 
 
-def render(with_settings: settings.Settings, all_listeners: list[Listener]) -> str:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """All that HAProxy is to do."""
+
+    fronts: Sequence[frontends.Frontend] = ()
+    redirects: Sequence[int] = ()
+    listeners: Sequence[Listener] = ()
+
+    @property
+    def shape(self) -> object:
+        """What only a reload can change."""
+        backends = {(item.name, item.mode, item.target, item.holds) for item in self.listeners}
+        return tuple(self.fronts), tuple(self.redirects), frozenset(backends)
+
+
+def folder(with_settings: settings.Settings) -> pathlib.Path:
+    """Where the files are that the configuration refers to."""
+    path = with_settings.run / "frontends"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def render(with_settings: settings.Settings, plan: Plan) -> str:
     """The configuration file's text."""
     user = _user()
     return _template().render(
-        listeners=all_listeners,
+        frontends=plan.fronts,
+        redirects=plan.redirects,
+        listeners=plan.listeners,
+        folder=folder(with_settings),
         address=with_settings.publish_address,
         socket=with_settings.run / "haproxy.sock",
         idle_socket=with_settings.run / "haproxy-idle.sock",
         file_limit=FILE_LIMIT,
         user=user,
         group=user,
-        lua=_LUA if any(listener.holds for listener in all_listeners) else None,
+        lua=_LUA if any(listener.holds for listener in plan.listeners) else None,
     )
+
+
+def without(text: str, is_lost: Callable[[int], bool]) -> tuple[str, list[int]]:
+    """A configuration without the published ports that are lost, and which those are."""
+    lost: list[int] = []
+
+    def keep(found: re.Match[str]) -> str:
+        if not is_lost(int(found[1])):
+            return found[0]
+        lost.append(int(found[1]))
+        return ""
+
+    return _FRONTEND.sub(keep, text), lost
 
 
 def write(path: pathlib.Path, text: str) -> bool:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import pathlib
+import re
 import socket
 import time
 
@@ -13,6 +14,8 @@ _TIMEOUT = 5.0
 # srv_admin_state of "show servers state" (HAProxy management guide, section 9.3)
 _MAINTENANCE = 0x01
 _DRAINING = 0x08
+# Frontends are called port.80; before there were host names, PROJECT-80.
+_PORT = re.compile(r".*[.-](\d+)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +85,12 @@ class Runtime:
         """The counters of every frontend, backend and server, by (backend, server)."""
         text = self._ask(self._worker, "show stat").removeprefix("# ")
         return {(row["pxname"], row["svname"]): row for row in csv.DictReader(io.StringIO(text))}
+
+    def published_ports(self) -> set[int]:
+        """The ports that HAProxy listens on for us."""
+        rows = self._ask(self._worker, "show stat -1 1 -1").splitlines()
+        found = (_PORT.fullmatch(row.partition(",")[0]) for row in rows)
+        return {int(name[1]) for name in found if name}
 
     def old_workers(self) -> int:
         """Workers from before a reload that still serve connections."""

@@ -155,6 +155,8 @@ class Project(Given):
         description="pattern of the branches it follows in place of ref"
     )
     ports: tuple[int, ...] = pydantic.Field(description="published ports")
+    hosts: tuple[str, ...] = pydantic.Field(description="host names on these ports; none: any")
+    certificates: tuple[str, ...] = pydantic.Field(description="names of their certificates")
     live: Build | None = pydantic.Field(description="the build that serves")
     last: Build | None = pydantic.Field(description="the newest build")
     problem: str | None = pydantic.Field(description="what stands in its way")

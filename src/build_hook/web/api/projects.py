@@ -61,6 +61,8 @@ def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
         tags=entry.tags,
         branches=entry.branches,
         ports=tuple(port.published for port in entry.ports),
+        hosts=entry.hosts,
+        certificates=entry.certificates,
         live=_build(found.live, asked),
         last=_build(found.last, asked),
         problem=found.problem,
