@@ -19,6 +19,22 @@ def make(*names: str, days: int = 30) -> bytes:
         return certificate.read_bytes() + key.read_bytes()
 
 
+def expired(pem: bytes) -> bytes:
+    """A certificate with its key as it would be had it expired yesterday."""
+    certificate, key = parts(pem)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(key)
+        file.flush()
+        done = subprocess.run(
+            ("openssl", "x509", "-signkey", file.name, "-days", "-1"),
+            input=certificate,
+            capture_output=True,
+            check=True,
+            timeout=20,
+        )
+    return done.stdout + key
+
+
 def parts(pem: bytes) -> tuple[bytes, bytes]:
     """The certificate and the key of it."""
     end = b"-----END CERTIFICATE-----\n"

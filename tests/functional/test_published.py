@@ -45,6 +45,13 @@ class Echo(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A version, at an address of loopback."""
+
+    def handle_error(self, *_: object) -> None:
+        """A proxy that is killed takes its connections with it."""
+
+
 class Stage:
     """A proxy, its front, and projects that serve at addresses of loopback."""
 
@@ -135,6 +142,17 @@ def anyone() -> ssl.SSLContext:
     return context
 
 
+def stranger(port: int) -> socket.socket:
+    """Another program on a port, as soon as the proxy that was killed has let go of it."""
+
+    def take() -> socket.socket | None:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+        return None
+
+    return hosts.wait_for(take, "the port to be free", 5)
+
+
 @contextlib.contextmanager
 def clients(stage: Stage, *asked: tuple[int, str, bool]):
     """Steady clients, kept and new connections; what failed."""
@@ -144,7 +162,7 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
         connection = None
         while not done.is_set():
             try:
-                if connection is None or connection.sock is None:  # the server said close
+                if connection is None or connection.sock is None:  # one of us said close
                     connection = stage.connection(port, host, tls=tls)
                 connection.request("GET", "/", headers={"Host": host})
                 answer = connection.getresponse()
@@ -154,11 +172,11 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
                     failures.append(answer.status)
             except (OSError, http.client.HTTPException) as error:
                 failures.append(repr(error))
-                connection = None
-            if connection is not None and not kept:
+            if connection is not None and (failures or not kept or done.is_set()):
                 connection.close()
-                connection = None
             time.sleep(0.01)
+        if connection is not None:
+            connection.close()
 
     threads = [
         threading.Thread(target=run, args=(*one, kept)) for one in asked for kept in (True, False)
@@ -179,21 +197,17 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
 def stage():
     with hosts.folder() as folder:
         made = Stage(folder)
-        server = http.server.ThreadingHTTPServer(("127.0.1.1", made.target), Echo)
-        others = [
-            http.server.ThreadingHTTPServer((f"127.0.1.{n}", made.target), Echo)
-            for n in range(2, 16)
-        ]
-        for one in (server, *others):
-            threading.Thread(target=one.serve_forever, daemon=True).start()
+        servers = [Server((f"127.0.1.{n}", made.target), Echo) for n in range(1, 16)]
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             made.start()
             yield made
         finally:
             made.stop()
-            for one in (server, *others):
-                one.shutdown()
-                one.server_close()
+            for server in servers:
+                server.shutdown()
+                server.server_close()
 
 
 @pytest.fixture
@@ -342,7 +356,7 @@ BAD = {
     "cut": (LEAF[:200] + LEAF[-30:] + KEY, "cannot be used: "),
     "other key": (LEAF + OTHER_KEY, "The key of the certificate one belongs to another"),
     "locked key": (LEAF + certificates.lock(KEY), "is locked with a password. Unlock it: openssl"),
-    "expired": (certificates.make("shop.example.org", days=-1), "expired on 2"),
+    "expired": (certificates.expired(GOOD), "expired on 2"),
 }
 
 
@@ -411,7 +425,7 @@ def test_a_lost_port_does_not_keep_the_proxy_from_starting(stage, port):
     kept = stage.projects["blog"].ports[1].published
     stage.stop()
 
-    with socket.create_server(("127.0.0.1", lost)):
+    with stranger(lost):
         stage.start()
         assert stage.who(port, "any") == "shop"
         stage.front.look()
@@ -436,7 +450,7 @@ def test_a_lost_port_does_not_keep_the_proxy_from_starting(stage, port):
 def test_a_port_that_was_lost_for_a_moment_only_comes_back(stage, port):
     stage.add("shop", {"published": port})
     stage.stop()
-    with socket.create_server(("127.0.0.1", port)):
+    with stranger(port):
         stage.start()
 
     stage.front.look()

@@ -1,5 +1,6 @@
 """HAProxy's sockets: the runtime API of its worker, and the master that reloads."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -105,15 +106,15 @@ class Runtime:
             ProxyError: if the new configuration is not in force within a few seconds.
         """
         before = self.process_id()
-        self._ask(self._master, "reload")
         deadline = time.monotonic() + _TIMEOUT
+        asked = False
         while time.monotonic() < deadline:
-            time.sleep(0.02)
-            try:
+            with contextlib.suppress(errors.ProxyError):
+                # right after another reload the master takes no commands for a moment
+                asked = asked or self._ask(self._master, "reload") is not None
                 if self.process_id() != before:
                     return
-            except errors.ProxyError:
-                continue
+            time.sleep(0.02)
         raise errors.ProxyError(
             "HAProxy did not take over its new configuration",
             "Its log says why; what it served before is still served",
