@@ -169,7 +169,10 @@ class Front:
         if self._planner.strangers or process != self._process or self._loaded == _OUTDATED:
             wanted = self._wanted()
             strangers = self._ports.strangers(wanted)
-            if strangers != self._planner.strangers or wanted - strangers - self._ports.ours():
+            if (
+                strangers != self._planner.strangers
+                or wanted - strangers - self._runtime.published_ports()
+            ):
                 self._planner.strangers, self._loaded = strangers, _OUTDATED
         self._process = process
         if self._loaded == _OUTDATED:

@@ -1,5 +1,6 @@
 """Whether a published port can be ours, or a stranger holds it."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Collection
@@ -25,19 +26,14 @@ class Ports:
         """
         deadline = time.monotonic() + _COME_UP
         while True:
-            is_up = self._runtime.is_up()
-            ours = self.ours()
-            found = {p for p in published if p not in ours and not is_free(self._address, p)}
-            if not found or is_up or time.monotonic() > deadline:
+            ours: set[int] | None = None
+            with contextlib.suppress(errors.ProxyError):
+                ours = self._runtime.published_ports()
+            others = set(published) - (ours or set())
+            found = {port for port in others if not is_free(self._address, port)}
+            if not found or ours is not None or time.monotonic() > deadline:
                 return found
             time.sleep(_LOOK_EVERY)
-
-    def ours(self) -> set[int]:
-        """Those that the proxy listens on; none if it does not answer."""
-        try:
-            return self._runtime.published_ports()
-        except errors.ProxyError:
-            return set()
 
 
 def is_free(address: str, port: int) -> bool:

@@ -12,6 +12,8 @@ import time
 from build_hook import errors
 
 _TIMEOUT = 5.0
+_MASTER_RETURNS = 2.0
+_LOOK_EVERY = 0.02
 # srv_admin_state of "show servers state" (HAProxy management guide, section 9.3)
 _MAINTENANCE = 0x01
 _DRAINING = 0x08
@@ -95,7 +97,7 @@ class Runtime:
 
     def old_workers(self) -> int:
         """Workers from before a reload that still serve connections."""
-        answer = self._ask(self._master, "show proc")
+        answer = self._ask_master("show proc")
         _, _, old = answer.partition("# old workers")
         return sum("worker" in row for row in old.partition("# programs")[0].splitlines())
 
@@ -106,19 +108,28 @@ class Runtime:
             ProxyError: if the new configuration is not in force within a few seconds.
         """
         before = self.process_id()
+        self._ask_master("reload")
         deadline = time.monotonic() + _TIMEOUT
-        asked = False
         while time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
             with contextlib.suppress(errors.ProxyError):
-                # right after another reload the master takes no commands for a moment
-                asked = asked or self._ask(self._master, "reload") is not None
                 if self.process_id() != before:
                     return
-            time.sleep(0.02)
         raise errors.ProxyError(
             "HAProxy did not take over its new configuration",
             "Its log says why; what it served before is still served",
         )
+
+    def _ask_master(self, command: str) -> str:
+        """Ask the master, which answers nobody for a moment when it has just been reloaded."""
+        deadline = time.monotonic() + _MASTER_RETURNS
+        while True:
+            try:
+                return self._ask(self._master, command)
+            except errors.ProxyError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOK_EVERY)
 
     def _ask(self, path: pathlib.Path, command: str) -> str:
         try:
