@@ -2,16 +2,13 @@
 
 import dataclasses
 import fcntl
-import re
-import subprocess
+import shutil
 from collections.abc import Callable, Iterator
 
-from build_hook import certificate, errors, registry, settings
+from build_hook import certificate, errors, registry, secret_files, settings
 from build_hook.deploy import builder, ceilings, clients, engine, images
+from build_hook.deploy.repository import git_release
 from build_hook.proxy import process, runtime
-
-# Before 2.39.4 a clone could run code through submodules and links (CVE-2024-32002, -32004).
-_OLDEST_GIT = (2, 39, 4)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,7 +23,8 @@ class Finding:
 def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     """Run every check, in the order in which they matter."""
     yield _finding("registry", lambda: _registry(with_settings))
-    yield _finding("git", _git)
+    yield _finding("git", git_release.check)
+    yield _finding("repositories", lambda: _logins(with_settings))
     yield _finding("Docker engine", lambda: _engine(with_settings))
     yield _finding("image builder", lambda: " ".join(clients.find().argv))
     yield _finding("build limits", lambda: _build_limits(with_settings))
@@ -49,19 +47,16 @@ def _registry(with_settings: settings.Settings) -> str:
     return f"{len(registry.load(with_settings.registry).projects)} projects"
 
 
-def _git() -> str:
-    try:
-        said = subprocess.run(
-            ("git", "--version"), capture_output=True, check=True, text=True, timeout=10
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
-        raise errors.CheckoutError("git is not installed", "apt-get install git") from error
-    numbers = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
-    if numbers and tuple(map(int, numbers.groups())) < _OLDEST_GIT:
-        raise errors.CheckoutError(
-            f"{said} has known holes that a hostile repository can use", "Upgrade git"
-        )
-    return said
+def _logins(with_settings: settings.Settings) -> str:
+    """Whether every secret that a repository is read with is there."""
+    entries = registry.load(with_settings.registry).projects
+    for entry in entries:
+        for name in filter(None, (entry.deploy_key, entry.access_token)):
+            secret_files.require(with_settings.secrets, name, f"login of {entry.name}")
+    if any(entry.speaks_ssh for entry in entries) and not shutil.which("ssh"):
+        raise errors.CheckoutError("ssh is not installed", "apt-get install openssh-client")
+    count = sum(bool(entry.deploy_key or entry.access_token) for entry in entries)
+    return f"{count} projects have a login of their own"
 
 
 def _engine(with_settings: settings.Settings) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
-from build_hook import addresses, patterns, reference, refs, service, values
+from build_hook import addresses, login, patterns, reference, refs, service, values
 from build_hook.service import Build, Port
 
 __all__ = ["Build", "Health", "Port", "Project", "Provider"]
@@ -58,15 +58,11 @@ class Health(values.Value):
     )
 
 
-class Project(service.Service):
+class Project(service.Service, login.Login):
     """One entry of the registry."""
 
     name: str = pydantic.Field(
         pattern=NAME, description="what people, containers and addresses call it"
-    )
-    repository: str = pydantic.Field(
-        default="",
-        description="clone URL; the payload's is unused. A project has either this or image",
     )
     ref: str = pydantic.Field(
         default="refs/heads/main",
@@ -180,19 +176,6 @@ class Project(service.Service):
     @classmethod
     def _path_patterns(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(patterns.check(pattern) for pattern in given)
-
-    @pydantic.field_validator("repository")
-    @classmethod
-    def _clonable(cls, url: str) -> str:
-        if not url:
-            return url
-        allowed = ("https://", "http://", "ssh://", "git://")
-        scp_like = "@" in url.split(":")[0] and ":" in url and "::" not in url
-        if url.startswith("-") or not (url.startswith(allowed) or scp_like):
-            raise ValueError("must be an https, http, ssh or git URL, or user@host:path")
-        if any(c.isspace() or not c.isprintable() for c in url):
-            raise ValueError("must not contain white space or control characters")
-        return url
 
     @pydantic.field_validator("ref")
     @classmethod

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 
-from build_hook import values
+from build_hook import errors, values
 
 _NAME = re.compile(values.SECRET_NAME)
 
@@ -71,3 +71,26 @@ def write(path: pathlib.Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def require(folder: pathlib.Path, name: str, what: str) -> pathlib.Path:
+    """The file of a secret that has to be there, readable by its owner only.
+
+    Raises:
+        CheckoutError: if it is not so.
+    """
+    path = folder / name
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise errors.CheckoutError(
+            f"The {what} {name!r} cannot be read: {error.strerror}",
+            f"Write it to the file {path}, of mode 0600",
+        ) from error
+    if status.st_mode & 0o077:
+        raise errors.CheckoutError(
+            f"The {what} {name!r} can be read by others", f"Run: chmod 600 {path}"
+        )
+    if status.st_size == 0:
+        raise errors.CheckoutError(f"The {what} {name!r} is empty", f"Write it to the file {path}")
+    return path

@@ -121,6 +121,11 @@ class Settings(pydantic.BaseModel):
         return self.state / "certificates"
 
     @property
+    def known_hosts(self) -> pathlib.Path:
+        """SSH host keys that were accepted."""
+        return self.state / "known_hosts"
+
+    @property
     def repositories(self) -> pathlib.Path:
         """Bare mirrors."""
         return self.state / "repositories"

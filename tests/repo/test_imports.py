@@ -9,11 +9,12 @@ from tests.repo import source
 LAYERS = (
     "addresses errors labels links patterns push reference remotes values",
     "recipe refs",
-    "buildlog certificate condition intake limiter process schedule service signatures "
+    "buildlog certificate condition intake limiter login process schedule service signatures "
     "wake web_log web_worker",
+    "secret_files settings",
     "project",
-    "claims matching redaction runspec",
-    "answers cgroups checkout clients engine forges secret_files settings store",
+    "claims matching redaction repository runspec",
+    "answers cgroups checkout clients engine forges store",
     "manifests",
     "pulled",
     "body build_command build_failure ceilings containers decision housekeeping images inbox "

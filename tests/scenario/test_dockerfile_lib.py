@@ -52,6 +52,14 @@ SCRIPTS = dockerfile.Scripts(build_script="build.sh", local_path="/srv/docker-se
 
 # Run settings of Compose that travel under ``service``.
 IN_SERVICE = Service.model_fields.keys() - dockerfile.Project.model_fields.keys()
+# secrets cannot be brought to the machine through the relation
+OF_THE_BUILD_HOOK = {
+    "webhook_secrets",
+    "allow_unsigned",
+    "deploy_key",
+    "access_token",
+    "access_user",
+}
 
 
 class ProjectCharm(ops.CharmBase):
@@ -288,7 +296,7 @@ def test_values_are_frozen():
 @pytest.mark.parametrize(
     ("ours", "theirs", "of_the_build_hook"),
     [
-        (dockerfile.Project, product.Project, {"webhook_secrets", "allow_unsigned", *IN_SERVICE}),
+        (dockerfile.Project, product.Project, OF_THE_BUILD_HOOK | IN_SERVICE),
         (dockerfile.Build, product.Build, set()),
         (dockerfile.Health, product.Health, set()),
         (dockerfile.Port, product.Port, {"hosts", "certificates", "redirect_from"}),

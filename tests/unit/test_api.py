@@ -73,7 +73,7 @@ def test_projects_tell_what_serves_and_what_is_wrong(world, admin, history):
     token = worlds.SHOP.model_copy(
         update={
             "name": "blog",
-            "repository": "https://me:t0ken@github.example/a/blog",
+            "repository": "https://t0ken@github.example/a/blog",
             "allow_unsigned": True,
         }
     )

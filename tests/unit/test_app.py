@@ -224,7 +224,7 @@ def test_worker_is_woken_for_a_build_and_at_the_start(world):
 
 def test_listing_is_hooked_s_shape_without_paths_and_passwords(world):
     token = worlds.SHOP.model_copy(
-        update={"name": "blog", "repository": "https://me:t0ken@github.example/a/blog"}
+        update={"name": "blog", "repository": "https://t0ken@github.example/a/blog"}
     )
     world.register(worlds.SHOP, token)
     result = world.get("/")

@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "explain",
     "token": "tokens",
     "certificate": "certificates",
+    "host-key": "host_keys",
     "doctor": "doctor",
     "gc": "doctor",
 }

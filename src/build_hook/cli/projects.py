@@ -49,6 +49,17 @@ from build_hook.store import builds
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
     help="File with the webhook secret; one is made where none is given.",
 )
+@click.option(
+    "--deploy-key-file",
+    type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
+    help="File with the private SSH key that reads the repository; it is copied.",
+)
+@click.option(
+    "--access-token-file",
+    type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
+    help="File with the token that reads the repository over https; it is copied.",
+)
+@click.option("--access-user", metavar="NAME", help="User that goes with the token.")
 @options.as_json
 @options.with_settings
 def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
@@ -60,8 +71,13 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
     login = given["registry_login"]
     if login is not None:
         given["registry_login"] = _write_secret(with_settings, f"{name}.registry", login).name
+    logins = {
+        field: _keep_secret(with_settings, f"{name}.{suffix}", given[f"{field}_file"]).name
+        for field, suffix in (("deploy_key", "deploy-key"), ("access_token", "access-token"))
+        if given[f"{field}_file"]
+    }
     try:
-        new = _project(given, secret.name)
+        new = _project({**given, **logins}, secret.name)
         others = registry.load(with_settings.registry).projects
         content = registry.Registry(
             projects=(*(p for p in others if p.name != name), new),
@@ -165,6 +181,9 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "image": given["image"],
             "registry_login": given["registry_login"],
             "ref": given["ref"],
+            "deploy_key": given.get("deploy_key"),
+            "access_token": given.get("access_token"),
+            "access_user": given["access_user"],
             "webhook_secrets": [secret],
             "ports": [{**_port(text), **_routing(given)} for text in given["publish"]],
             "environment": _pairs(given["env"]),

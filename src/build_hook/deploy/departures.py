@@ -21,9 +21,7 @@ class Departures:
         self._store = store
         self._containers = containers.Containers(engine, with_settings.secrets)
         self._images = images.Images(engine)
-        self._repositories = checkout.Repositories(
-            with_settings.repositories, with_settings.checkouts
-        )
+        self._repositories = checkout.Repositories(with_settings)
         self._leaving: set[str] = set()
 
     def look(self, registered: Collection[str]) -> None:

@@ -10,10 +10,11 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from build_hook import errors, project
-from build_hook.deploy import checkout, job, schedule, sources
+from build_hook.deploy import job, schedule, sources
+from build_hook.deploy.repository import access, command
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,16 @@ class Reconciler(threading.Thread):
         return found
 
     def _look(self, repository: str, group: list[project.Project]) -> None:
-        problem: str | None = None
+        answered = True
+        for alike in _by_login(group):
+            answered = self._look_as(alike) and answered
+        with self._changed:
+            self._under_way -= 1
+            self._schedule.looked(repository, answered=answered)
+            self._changed.notify()
+
+    def _look_as(self, group: list[project.Project]) -> bool:
+        """Look on behalf of projects that log in alike; whether the host answered."""
         try:
             found = self._sources.of(group[0]).heads(group)
             for of in group:
@@ -116,17 +126,15 @@ class Reconciler(threading.Thread):
             problem = str(error)
             _log.warning("%s", error)
             self.problems.update({of.name: problem for of in group})
+            return False
         except Exception:
-            _log.exception("looking at %s", checkout.redact(repository))
-        with self._changed:
-            self._under_way -= 1
-            self._schedule.looked(repository, answered=problem is None)
-            self._changed.notify()
+            _log.exception("looking at %s", command.redact(group[0].repository))
+        return True
 
     def _compare(self, of: project.Project, head: str | None) -> None:
         if head is None:
             self.problems[of.name] = (
-                f"{checkout.redact(of.origin)} has no {of.ref}. "
+                f"{command.redact(of.origin)} has no {of.ref}. "
                 f"Push it, or correct the project's {'image' if of.image else 'ref'}"
             )
             return
@@ -136,3 +144,11 @@ class Reconciler(threading.Thread):
             build = self._store.add(request)
             _log.info("%s: build %s for %s, found by looking", of.name, build.id, head)
             self._wake()
+
+
+def _by_login(group: list[project.Project]) -> Iterable[list[project.Project]]:
+    """Projects of one repository may read it with different keys, and see different refs."""
+    alike: dict[access.Login, list[project.Project]] = collections.defaultdict(list)
+    for of in group:
+        alike[access.login(of)].append(of)
+    return alike.values()

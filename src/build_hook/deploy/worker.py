@@ -95,7 +95,7 @@ class Worker:
 
     def _recover(self) -> None:
         recovery = recover.Recovery(self._store, self._containers)
-        checkout.Repositories(self._settings.repositories, self._settings.checkouts).discard_all()
+        checkout.Repositories(self._settings).discard_all()
         unfinished = recovery.sort_out()
         projects = self._registry.current.projects
         self._proxy.publish(projects, recovery.adopt(projects))

@@ -14,13 +14,11 @@ class Repository(abc.ABC):
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
         self._settings = with_settings
         self._engine = docker_engine
-        self._repositories = checkout.Repositories(
-            with_settings.repositories, with_settings.checkouts
-        )
+        self._repositories = checkout.Repositories(with_settings)
 
     def heads(self, group: Sequence[project.Project]) -> dict[str, str]:
         """Ask the git host for all refs at once."""
-        found = checkout.heads(group[0].repository, {of.ref for of in group})
+        found = self._repositories.heads(group[0], {of.ref for of in group})
         return {of.name: found[of.ref] for of in group if of.ref in found}
 
     def find(self, of: job.Job) -> base.Found:

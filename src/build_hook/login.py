@@ -1,0 +1,70 @@
+"""The repository of a project, and what it is read with."""
+
+import re
+
+import pydantic
+
+from build_hook import values
+
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
+_LOOPBACK = re.compile(r"http://(?:[^/@]*@)?(?:localhost|127\.[0-9.]+|\[::1\])[:/]")
+
+
+class Login(values.Value):
+    """A clone URL and the names of the secrets that open it."""
+
+    repository: str = pydantic.Field(
+        default="",
+        description="clone URL; the payload's is unused. A project has either this or image",
+    )
+    deploy_key: values.SecretName | None = pydantic.Field(
+        default=None,
+        description="name of the secret that holds a private SSH key without a passphrase, to "
+        "read the repository with; used on its host only",
+    )
+    access_token: values.SecretName | None = pydantic.Field(
+        default=None,
+        description="name of the secret that holds a token, to read the repository over https "
+        "with; used on its host only",
+    )
+    access_user: str | None = pydantic.Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,128}$",
+        description="user name that goes with the token; default: what the git host wants",
+    )
+
+    @pydantic.field_validator("repository")
+    @classmethod
+    def _clonable(cls, url: str) -> str:
+        if not url:
+            return url
+        allowed = ("https://", "http://", "ssh://", "git://")
+        scp_like = "@" in url.split(":")[0] and ":" in url and "::" not in url
+        if url.startswith("-") or not (url.startswith(allowed) or scp_like):
+            raise ValueError("must be an https, http, ssh or git URL, or user@host:path")
+        if any(c.isspace() or not c.isprintable() for c in url):
+            raise ValueError("must not contain white space or control characters")
+        return url
+
+    @pydantic.model_validator(mode="after")
+    def _logs_in(self) -> "Login":
+        is_http, is_loopback = _HTTP.match(self.repository), _LOOPBACK.match(self.repository)
+        if re.match(r"[a-z]+://[^/@]*:[^/@]*@", self.repository, re.I):
+            raise ValueError(
+                "repository must not hold a password: put it into a secret, and name that in "
+                "access_token"
+            )
+        if not self.repository and (self.deploy_key or self.access_token):
+            raise ValueError("deploy_key and access_token are for a repository, there is none")
+        if self.deploy_key and is_http:
+            raise ValueError("deploy_key needs a repository that is reached over ssh")
+        if self.access_token and not is_http:
+            raise ValueError("access_token needs a repository that is reached over https")
+        if self.access_token and re.match("http://", self.repository) and not is_loopback:
+            raise ValueError("access_token would be readable on its way: use https")
+        return self
+
+    @property
+    def speaks_ssh(self) -> bool:
+        """Whether the repository is reached over SSH."""
+        return not re.match(r"(?:https?|git)://", self.repository, re.IGNORECASE)

@@ -1,0 +1,39 @@
+import pytest
+
+from build_hook import doctor, registry, secret_files, settings
+from build_hook.project import Project
+
+SHOP = Project(name="shop", repository="git@git.example:shop", deploy_key="shop-key")
+
+
+@pytest.fixture
+def options(tmp_path):
+    made = settings.load(tmp_path / "state", {})
+    registry.save(made.registry, registry.Registry(projects=(SHOP,)))
+    return made
+
+
+def finding(options):
+    return next(found for found in doctor.examine(options) if found.subject == "repositories")
+
+
+def test_missing_login_is_named(options):
+    found = finding(options)
+
+    assert not found.ok
+    assert "login of shop 'shop-key' cannot be read" in found.detail
+
+
+def test_login_that_is_there(options):
+    secret_files.create(options.secrets, "shop-key", b"key")
+
+    assert finding(options) == doctor.Finding(
+        "repositories", True, "1 projects have a login of their own"
+    )
+
+
+def test_ssh_that_is_missing_is_said(options, monkeypatch):
+    secret_files.create(options.secrets, "shop-key", b"key")
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+
+    assert "apt-get install openssh-client" in finding(options).detail
