@@ -97,7 +97,7 @@ class Build(values.Value):
         pydantic.BeforeValidator(_ulimits),
     ] = pydantic.Field(
         default_factory=dict[UlimitName, Ulimit],
-        description="limits of each process; one number is soft and hard",
+        description="needs engine 23: limits of each process; one number is soft and hard",
     )
     secrets: Annotated[tuple[Secret, ...], pydantic.BeforeValidator(_secrets)] = pydantic.Field(
         default=(), description="secrets for RUN --mount=type=secret, by name"
@@ -133,7 +133,7 @@ class Build(values.Value):
         default="default", description="network of the steps"
     )
     shm_size: values.Bytes | None = pydantic.Field(
-        default=None, description="size of /dev/shm in the steps"
+        default=None, description="needs engine 23: size of /dev/shm in the steps"
     )
     extra_hosts: values.Pairs = pydantic.Field(
         default_factory=dict, description="host names and the addresses they stand for"

@@ -33,12 +33,12 @@ class Composed:
             (self.secrets / name).write_text("value", encoding="utf-8")
             (self.secrets / name).chmod(0o600)
 
-    def __call__(self, client=PLAIN, fresh=False, **build):
+    def __call__(self, client=PLAIN, fresh=False, engine=(26, 1), **build):
         of = project.Project.model_validate(
             {"name": "shop", "repository": "https://git.invalid/x.git", "build": build}
         )
         order = build_command.Order(of, 7, "c0ffee", self.folder, fresh)
-        place = build_command.Place(client, "abcd", self.secrets)
+        place = build_command.Place(client, engine, "abcd", self.secrets)
         return build_command.compose(order, place, pathlib.Path("/id"))
 
 
@@ -212,3 +212,11 @@ def test_known_builder_is_taken(composed, name):
     (composed.folder / "Dockerfile").write_text(f"# syntax={name}\nFROM a\n", encoding="utf-8")
 
     assert composed()
+
+
+@pytest.mark.parametrize(
+    ("key", "build"), [("shm_size", {"shm_size": "1m"}), ("ulimits", {"ulimits": {"nproc": 9}})]
+)
+def test_what_old_engines_ignore_is_refused(composed, key, build):
+    with pytest.raises(errors.ImageError, match=rf"build\.{key} needs a Docker engine from 23.0"):
+        composed(engine=(20, 10), **build)

@@ -11,27 +11,44 @@ def told(*lines: str, code: int | None = 1):
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "image"),
     [
-        "failed to solve with frontend dockerfile.v0: failed to create LLB definition: failed to "
-        'do request: Head "https://127.0.0.1:5000/v2/base/manifests/1": dial tcp 127.0.0.1:5000: '
-        "connect: connection refused",
-        "ERROR: failed to solve: debian:12: failed to resolve source metadata for "
-        'docker.io/library/debian:12: failed to do request: Head "https://registry-1.docker.io/v2/'
-        'library/debian/manifests/12": dial tcp: lookup registry-1.docker.io: no such host',
-        "ERROR: failed to solve: failed to copy: httpReadSeeker: failed open: unexpected status "
-        "code https://quay.io/v2/x/blobs/sha256:1: 503 Service Unavailable",
-        "ERROR: failed to solve: a/b: failed to resolve source metadata for docker.io/a/b:latest: "
-        "unexpected status from HEAD request: 429 Too Many Requests - toomanyrequests: slow down",
-        "ERROR: failed to solve: failed to resolve source metadata for x:1: "
-        "net/http: TLS handshake timeout",
+        (
+            "failed to solve with frontend dockerfile.v0: failed to create LLB definition: failed "
+            'to do request: Head "https://127.0.0.1:5000/v2/a/base/manifests/1": dial tcp '
+            "127.0.0.1:5000: connect: connection refused",
+            "127.0.0.1:5000/a/base:1",
+        ),
+        (
+            "ERROR: failed to solve: debian:12: failed to resolve source metadata for "
+            "docker.io/library/debian:12: failed to do request: Head "
+            '"https://registry-1.docker.io/v2/library/debian/manifests/12": dial tcp: lookup '
+            "registry-1.docker.io: no such host",
+            "registry-1.docker.io/library/debian:12",
+        ),
+        (
+            "ERROR: failed to solve: failed to copy: httpReadSeeker: failed open: unexpected "
+            "status code https://quay.io/v2/x/blobs/sha256:1: 503 Service Unavailable",
+            "quay.io/x:sha256",
+        ),
+        (
+            "ERROR: failed to solve: a/b: failed to resolve source metadata for "
+            "docker.io/a/b:latest: unexpected status from HEAD request: 429 Too Many Requests",
+            "docker.io/a/b:latest",
+        ),
+        (
+            "ERROR: failed to solve: failed to resolve source metadata for x:1: "
+            "net/http: TLS handshake timeout",
+            "x:1",
+        ),
     ],
 )
-def test_registry_at_fault_is_tried_again(line):
+def test_registry_at_fault_is_tried_again(line, image):
     error = told("#2 [internal] load metadata for it", line)
 
     assert isinstance(error, errors.BaseImageError)
     assert error.is_passing
+    assert error.message.startswith(f"The registry did not give out {image}: ")
     assert "tried again by itself" in error.hint
 
 

@@ -12,6 +12,7 @@ from build_hook import errors, labels, project, recipe
 from build_hook.deploy import checkout, clients, intake
 
 _ATTESTATIONS = (0, 10)
+_HEEDS_LIMITS = (23, 0)
 # Predefined arguments reach every step, and are no part of its cache key.
 _NO_PROXY = ("NO_PROXY", "no_proxy")
 FRESH = "BUILD_HOOK_FRESH"
@@ -37,8 +38,22 @@ class Place:
     """Where it is built: by whom, for which instance, with which secrets at hand."""
 
     client: clients.Client
+    engine: clients.Version
     instance: str
     secrets: pathlib.Path
+
+    def require_engine(self, what: str) -> None:
+        """Make sure that a key of a build is heeded: older engines are silent and ignore it.
+
+        Raises:
+            ImageError: if it is not.
+        """
+        if self.engine < _HEEDS_LIMITS:
+            raise errors.ImageError(
+                f"build.{what} needs a Docker engine from 23.0 on, here is "
+                f"{self.engine[0]}.{self.engine[1]}",
+                f"Upgrade the engine, or take build.{what} out of the project",
+            )
 
     def mark(self, name: str) -> str:
         """What tells the steps of a project's build from those of everybody else.
@@ -68,6 +83,7 @@ def compose(order: Order, place: Place, id_file: pathlib.Path) -> tuple[str, ...
         *_labels(order, place),
         *_arguments(order, place),
         *_plain(how, fresh=order.fresh),
+        *_process_limits(how, place),
         *_cache(how, place.client),
         *_confided(how, place.secrets),
         *_contexts(how, place.client, order.folder),
@@ -98,13 +114,21 @@ def _arguments(order: Order, place: Place) -> Iterator[str]:
 def _plain(how: recipe.Build, *, fresh: bool) -> Iterator[str]:
     flags = {"--no-cache": how.no_cache, "--pull": how.pull or fresh}
     yield from (flag for flag, wanted in flags.items() if wanted)
-    values = {"--target": how.target, "--shm-size": how.shm_size}
-    yield from (f"{flag}={value}" for flag, value in values.items() if value)
+    if how.target:
+        yield f"--target={how.target}"
     yield from (f"--platform={platform}" for platform in how.platforms)
     if how.network != "default":
         yield f"--network={how.network}"
     yield from (f"--add-host={host}:{address}" for host, address in how.extra_hosts.items())
-    yield from (f"--ulimit={name}={u.soft}:{u.hard}" for name, u in how.ulimits.items())
+
+
+def _process_limits(how: recipe.Build, place: Place) -> Iterator[str]:
+    if how.shm_size:
+        place.require_engine("shm_size")
+        yield f"--shm-size={how.shm_size}"
+    for name, limit in how.ulimits.items():
+        place.require_engine("ulimits")
+        yield f"--ulimit={name}={limit.soft}:{limit.hard}"
 
 
 def _cache(how: recipe.Build, client: clients.Client) -> Iterator[str]:

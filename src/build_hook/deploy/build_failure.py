@@ -27,7 +27,9 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _KILLED = re.compile(r"exit code: 137\b")
-_IMAGE = re.compile(r"(?:source )?metadata for ([^\s:]+[^\s]*?)(?::? |:$|$)")
+# How an image is called in those words: by its name, or by its address at the registry.
+_ADDRESS = re.compile(r"https?://([^/\s\"]+)/v2/([^\s\"]+)/(?:manifests|blobs)/([^\s\":]+)")
+_NAME = re.compile(r"metadata for ([^\s]+?)(?::\s|:?$)")
 
 
 def of(error: process.ProcessError, how: recipe.Build) -> errors.BuildHookError:
@@ -59,9 +61,14 @@ def _unreachable(error: process.ProcessError) -> errors.BaseImageError | None:
     line = error.last_line
     if not (_FETCHING.search(line) and _PASSING.search(line)):
         return None
-    found = _IMAGE.search(line)
-    what = found[1].rstrip(":") if found else "a base image"
     return errors.BaseImageError(
-        f"The registry did not give out {what}: {line.rpartition(': failed to do request: ')[2]}",
+        f"The registry did not give out {_image(line)}: {line.rpartition(': dial ')[2]}",
         "It is tried again by itself; see that this machine reaches the registry",
     )
+
+
+def _image(line: str) -> str:
+    if address := _ADDRESS.search(line):
+        return f"{address[1]}/{address[2]}:{address[3]}"
+    name = _NAME.search(line)
+    return name[1] if name else "a base image"

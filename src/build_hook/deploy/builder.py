@@ -1,6 +1,7 @@
 """Building an image: the command is run, watched, and its failure told in a sentence."""
 
 import contextlib
+import time
 from collections.abc import Callable, Generator
 
 from build_hook import errors, recipe, settings
@@ -16,6 +17,10 @@ from build_hook.deploy import (
     process,
     warden,
 )
+
+# Seconds between tries while a registry does not give out a base image; each look at the
+# repository tries again later.
+_PAUSES = (1.0, 3.0, 9.0)
 
 
 class Builder:
@@ -37,13 +42,44 @@ class Builder:
         Raises:
             CheckoutError: if the context or the Dockerfile is not in the repository.
             DiskFullError: if there is too little room, or the disk ran full.
+            BaseImageError: if a registry did not give one out, several times in a row.
             EngineDownError: if the engine went away.
             ImageError: if the build failed, with its last lines in the log.
             LimitError: if it passed a limit, or limits are required and cannot hold.
         """
         intake.require_small(intake.size(order.folder), self._settings.build_context_mb)
+        place = build_command.Place(
+            clients.find(),
+            self._engine.version(),
+            self._engine.instance,
+            self._settings.secrets,
+        )
+        for pause in _PAUSES:
+            try:
+                return self._attempt(order, place, log, check_stop)
+            except errors.BaseImageError as error:
+                log(f"{error.message}; trying again in {pause:g} s")
+                _rest(pause, check_stop)
+        return self._attempt(order, place, log, check_stop)
+
+    def require_limits(self) -> None:
+        """Make sure that the limits of builds hold on this machine.
+
+        Raises:
+            LimitError: if they cannot.
+        """
+        self._watch_over().require()
+
+    # Private
+
+    def _attempt(
+        self,
+        order: build_command.Order,
+        place: build_command.Place,
+        log: buildlog.Sink,
+        check_stop: Callable[[], None],
+    ) -> str:
         how = order.project.build
-        place = build_command.Place(clients.find(), self._engine.instance, self._settings.secrets)
         id_file = order.folder.with_suffix(".iid")
         command = build_command.compose(order, place, id_file)
         with self._watched(how, place.mark(order.project.name), log) as check:
@@ -62,19 +98,14 @@ class Builder:
             finally:
                 id_file.unlink(missing_ok=True)
 
-    def require_limits(self) -> None:
-        """Make sure that the limits of builds hold on this machine.
+    def _room(self) -> Callable[[], None]:
+        folders = (self._settings.state, self._engine.data_root())
 
-        Raises:
-            LimitError: if they cannot.
-        """
-        self._watch_over().require()
+        def require() -> None:
+            for folder in folders:
+                images.require_space(folder, self._settings.min_free_mb)
 
-    # Private
-
-    def _require_space(self) -> None:
-        for folder in (self._settings.state, self._engine.data_root()):
-            images.require_space(folder, self._settings.min_free_mb)
+        return require
 
     @contextlib.contextmanager
     def _watched(
@@ -93,7 +124,7 @@ class Builder:
             yield lambda: None
             return
         ceiling = ceilings.of(how.limits, ceilings.of_settings(self._settings))
-        with self._watch_over().watching(mark, ceiling, self._require_space) as ward:
+        with self._watch_over().watching(mark, ceiling, self._room()) as ward:
             yield ward.check
 
     def _watch_over(self) -> warden.Warden:
@@ -106,6 +137,13 @@ class Builder:
             executor = self._engine.data_root() / "buildkit/executor"
             self._warden = warden.Warden(executor, ceilings.of_settings(self._settings))
         return self._warden
+
+
+def _rest(seconds: float, check_stop: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        check_stop()
+        time.sleep(0.1)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 import collections.abc
 import contextlib
 import pathlib
+import re
 from typing import Any
 
 import docker
@@ -44,6 +45,12 @@ class Engine:
         """The folder that the engine keeps its data in."""
         with self.speaking("ask the engine"):
             return pathlib.Path(self.api.info()["DockerRootDir"])
+
+    def version(self) -> tuple[int, int]:
+        """Major and minor version of the engine."""
+        with self.speaking("ask the engine"):
+            found = re.match(r"(\d+)\.(\d+)", self.api.version()["Version"])
+        return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def ours(self, project: str | None = None) -> dict[str, list[str]]:
         """The filter that finds this instance's objects, or one project's of them."""
