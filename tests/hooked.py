@@ -41,7 +41,7 @@ cannot send one, and then `allow_unsigned`).
 | who may start a build | whoever reaches the port | who knows the project's secret |
 | `GET /hooks/...`, `GET /hook/...` | run commands | 405, and how to do it instead |
 | when the answer comes | after the command | at once, with the build's address |
-| matching | short name, last part of the branch | host, full name, full ref |
+| matching | short name, last part of the branch | host, name (as `match` says), full ref |
 | `?repository=&branch=` | override the arguments | not looked at: they are not signed |
 | body over 100 kB | 413 | taken, up to 25 MB, as hosts send it |
 | malformed JSON, JSON list | 500 | 400 and 422, with what to do |

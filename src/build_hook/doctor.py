@@ -23,6 +23,7 @@ class Finding:
 def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     """Run every check, in the order in which they matter."""
     yield _finding("registry", lambda: _registry(with_settings))
+    yield _finding("warnings", lambda: _warnings(with_settings))
     yield _finding("git", git_release.check)
     yield _finding("repositories", lambda: _logins(with_settings))
     yield _finding("Docker engine", lambda: _engine(with_settings))
@@ -34,6 +35,12 @@ def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     yield _finding("worker runs", lambda: _worker(with_settings))
     for name in _certificates(with_settings):
         yield _finding(f"certificate {name}", lambda name=name: _certificate(with_settings, name))
+
+
+def _warnings(with_settings: settings.Settings) -> str:
+    """What the operator has allowed, by project; allowed is not wrong."""
+    entries = registry.load(with_settings.registry).projects
+    return "; ".join(f"{e.name} {warning}" for e in entries for warning in e.warnings) or "none"
 
 
 def _finding(subject: str, check: Callable[[], str]) -> Finding:

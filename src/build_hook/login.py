@@ -1,6 +1,7 @@
 """The repository of a project, and what it is read with."""
 
 import re
+from typing import Literal
 
 import pydantic
 
@@ -16,6 +17,12 @@ class Login(values.Value):
     repository: str = pydantic.Field(
         default="",
         description="clone URL; the payload's is unused. A project has either this or image",
+    )
+    match: Literal["full-name", "short-name"] = pydantic.Field(
+        default="full-name",
+        description="full-name: deliveries are about this repository if host and full name are "
+        "its; short-name: if the last part of the name is, on any host and of any owner (the way "
+        "of 2015, warned of). What is built comes from repository in any case",
     )
     deploy_key: values.SecretName | None = pydantic.Field(
         default=None,

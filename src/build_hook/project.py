@@ -154,6 +154,8 @@ class Project(service.Service, login.Login):
             raise ValueError("needs a repository to build from, or an image to pull")
         if self.repository and self.image is not None:
             raise ValueError("has a repository and an image: one of them is to be deployed")
+        if self.image is not None and self.match == "short-name":
+            raise ValueError("match: short-name is for a repository, the project follows an image")
         if self.image is None and self.registry_login is not None:
             raise ValueError("registry_login is for an image, the project builds a repository")
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
@@ -202,6 +204,19 @@ class Project(service.Service, login.Login):
         if self.image is None or text.startswith("refs/"):
             return refs.full(text)
         return refs.full(f"refs/tags/{text}")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator has allowed and should know of wherever the project is shown."""
+        unsigned = ("takes unsigned deliveries",) if self.allow_unsigned else ()
+        return (*unsigned, *self.loose_match)
+
+    @property
+    def loose_match(self) -> tuple[str, ...]:
+        """The warning of a project that is found by its short name."""
+        if self.match == "full-name":
+            return ()
+        return ("is found by its short name: repositories of that name on any host count",)
 
     @property
     def follows_head(self) -> bool:

@@ -31,5 +31,5 @@ def look(
             live=store.get(live.build) if live else None,
             last=next(iter(store.recent(of.name, 1)), None),
             problem=wrong.projects.get(of.name),
-            warning="takes unsigned deliveries" if of.allow_unsigned else None,
+            warning="; ".join(of.warnings) or None,
         )

@@ -56,6 +56,7 @@ IN_SERVICE = Service.model_fields.keys() - dockerfile.Project.model_fields.keys(
 OF_THE_BUILD_HOOK = {
     "webhook_secrets",
     "allow_unsigned",
+    "match",
     "deploy_key",
     "access_token",
     "access_user",

@@ -75,20 +75,45 @@ def test_projects_tell_what_serves_and_what_is_wrong(world, admin, history):
             "name": "blog",
             "repository": "https://t0ken@github.example/a/blog",
             "allow_unsigned": True,
+            "match": "short-name",
         }
     )
     world.register(worlds.SHOP, token)
 
     result = world.call(call("/projects", admin))
 
-    shop, blog = result.json["projects"]
+    blog, shop = result.json["projects"]
     assert (shop["live"]["id"], shop["last"]["id"]) == (live, failed.id)
     assert shop["last"]["reason"] == "no Dockerfile"
     assert shop["problem"] == "its port is taken"
     assert result.json["engine_problem"] == "it is down"
     assert blog["repository"] == "https://github.example/a/blog"
     assert "unsigned" in blog["warning"]
+    assert "short name" in blog["warning"]
     assert blog["live"] is blog["last"] is None
+
+
+def test_projects_come_in_pages_by_name(world, admin):
+    names = ["d", "a", "c", "b", "e"]
+    world.register(*(worlds.SHOP.model_copy(update={"name": name}) for name in names))
+
+    seen, after = [], ""
+    while after is not None:
+        query = f"?limit=2{after and f'&after={after}'}"
+        page = world.call(call(f"/projects{query}", admin)).json
+        assert len(page["projects"]) <= 2
+        seen += [found["name"] for found in page["projects"]]
+        after = page["next"]
+
+    assert seen == sorted(names)
+    whole = world.call(call("/projects", admin)).json
+    assert [found["name"] for found in whole["projects"]] == sorted(names)
+    assert whole["next"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "after=../x", "page=2"])
+def test_page_of_projects_that_is_none_is_refused(world, admin, query):
+    assert world.call(call(f"/projects?{query}", admin)).status_code in (400, 422)
 
 
 def test_project_by_name(world, admin):

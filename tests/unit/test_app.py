@@ -236,6 +236,20 @@ def test_listing_is_hooked_s_shape_without_paths_and_passwords(world):
     assert all(hook["command"] is hook["cwd"] is None for hook in result.json["hooks"])
 
 
+def test_listing_warns_of_a_project_that_is_found_by_its_short_name(world):
+    short = worlds.SHOP.model_copy(
+        update={"name": "short", "match": "short-name", "allow_unsigned": True}
+    )
+    world.register(worlds.SHOP, short)
+
+    plain, warned = world.get("/").json["hooks"]
+
+    assert "warning" not in plain
+    assert "found by its short name" in warned["warning"]
+    assert "unsigned" not in warned["warning"]
+    assert "found by its short name" in world.get("/", Accept="text/html").text
+
+
 def test_browser_gets_a_page_in_which_nothing_runs(world):
     hostile = worlds.SHOP.model_copy(
         update={"repository": "https://h.example/<script>alert(1)</script>"}

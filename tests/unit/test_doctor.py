@@ -37,3 +37,13 @@ def test_ssh_that_is_missing_is_said(options, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
 
     assert "apt-get install openssh-client" in finding(options).detail
+
+
+def test_what_the_operator_allowed_is_said(options):
+    short = SHOP.model_copy(update={"match": "short-name", "allow_unsigned": True})
+    registry.save(options.registry, registry.Registry(projects=(short,)))
+
+    found = next(found for found in doctor.examine(options) if found.subject == "warnings")
+
+    assert found.ok
+    assert "shop takes unsigned deliveries; shop is found by its short name" in found.detail

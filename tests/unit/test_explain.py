@@ -86,6 +86,18 @@ def test_a_project_that_takes_unsigned_ones_has_no_doubt():
     assert looked(PUSH, open_to_all)["matches"][0]["reason"] == "refs/heads/master moved"
 
 
+def test_short_name_is_warned_of_and_builds_from_the_registry():
+    """The delivery's own addresses are of another repository: nothing of them is used."""
+    elsewhere = "https://git.example/me/sample_app"
+    short = SHOP.model_copy(update={"match": "short-name", "repository": elsewhere})
+
+    (match,) = looked(PUSH, short, values={"main": PUSH.secret})["matches"]
+
+    assert (match["action"], match["project"]) == ("build", short.name)
+    assert "found by its short name" in match["warning"]
+    assert looked(PUSH, short.model_copy(update={"match": "full-name"}))["matches"] == []
+
+
 def test_one_genuine_proof_of_several_is_enough():
     other = SHOP.model_copy(update={"name": "other", "webhook_secrets": ("other",)})
 

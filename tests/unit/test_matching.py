@@ -1,4 +1,4 @@
-"""Matching: by host and full name, then by ref; never by a short name."""
+"""Matching: by host and full name, then by ref; by a short name only where it is asked for."""
 
 import pytest
 
@@ -133,3 +133,50 @@ def test_follows_tags_in_place_of_the_ref():
     assert not matching.follows(registered, "refs/tags/w1")
     assert not matching.follows(registered, "refs/heads/main")
     assert not matching.follows(registered, "refs/heads/v1")
+
+
+SHORT = "https://git.example/team/shop.git"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        event(),
+        event("other/shop", "elsewhere.example"),
+        event("SHOP", None),
+        event("a/b/c/Shop.git"),
+        event(None, clone_urls=("ssh://git@mirror.example/x/shop.git",)),
+    ],
+)
+def test_short_name_finds_a_project_that_is_registered_so(sent):
+    by_short = entry(SHORT, match="short-name")
+
+    assert found(by_short, sent)
+    assert sent.repository is None or matching.concerns(by_short, sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        event("team/shop2", "elsewhere.example"),
+        event("shop/team", "elsewhere.example"),
+        event("team/x", "elsewhere.example", clone_urls=("https://h/shop/x",)),
+    ],
+)
+def test_short_name_is_the_last_part_whole(sent):
+    by_short = entry(SHORT, match="short-name")
+
+    assert not found(by_short, sent)
+    assert not matching.concerns(by_short, sent)
+
+
+def test_short_name_of_one_project_opens_no_other():
+    sent = event("other/shop", "elsewhere.example")
+
+    assert not found(entry(SHORT), sent)
+    assert not matching.concerns(entry(SHORT), sent)
+
+
+def test_short_name_is_for_repositories_only():
+    with pytest.raises(ValueError, match="short-name is for a repository"):
+        project.Project(name="shop", image="git.example/team/shop", match="short-name")

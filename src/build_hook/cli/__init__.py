@@ -21,7 +21,7 @@ COMMANDS = {
     "demo": "demo",
     "add": "projects",
     "remove": "projects",
-    "projects": "projects",
+    "projects": "standings",
     "deploy": "builds",
     "rollback": "builds",
     "cancel": "builds",

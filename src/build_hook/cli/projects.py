@@ -1,4 +1,4 @@
-"""``add``, ``remove`` and ``projects``: the registry on one machine without Juju."""
+"""``add`` and ``remove``: the registry on one machine without Juju."""
 
 import pathlib
 import secrets
@@ -7,10 +7,8 @@ from typing import Any
 import click
 import pydantic
 
-from build_hook import errors, project, registry, settings, standing
+from build_hook import errors, project, registry, settings
 from build_hook.cli import options
-from build_hook.deploy import condition
-from build_hook.store import builds
 
 
 @click.command()
@@ -48,6 +46,13 @@ from build_hook.store import builds
     "--secret-file",
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
     help="File with the webhook secret; one is made where none is given.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(("full-name", "short-name")),
+    default="full-name",
+    show_default=True,
+    help="What of a delivery's repository must be the same; short-name is the way of 2015.",
 )
 @click.option(
     "--deploy-key-file",
@@ -120,59 +125,6 @@ def remove(with_settings: settings.Settings, name: str, as_json: bool) -> None:
         click.echo(f"{name} is no longer registered")
 
 
-@click.command()
-@options.as_json
-@options.with_settings
-def projects(with_settings: settings.Settings, as_json: bool) -> None:
-    """List the projects, what serves and what is wrong."""
-    current = registry.load(with_settings.registry)
-    store = builds.Builds(with_settings.database)
-    wrong = condition.read(with_settings.run)
-    rows = [_row(found) for found in standing.look(current.projects, store, wrong)]
-    if as_json:
-        options.print_json(
-            {"projects": rows, "registry_problem": wrong.registry, "engine_problem": wrong.engine}
-        )
-        return
-    for problem in filter(None, (wrong.registry, wrong.engine)):
-        click.secho(f"warning: {problem}", fg="yellow", err=True)
-    options.print_table(
-        ("project", "ports", "hosts", "live", "commit", "last build", "note"),
-        [
-            (
-                row["name"],
-                ", ".join(str(port) for port in row["ports"]) or "-",
-                ", ".join(row["hosts"]) or "-",
-                row["live"] or "-",
-                (row["commit"] or "-")[:10],
-                row["last_build"] or "-",
-                row["problem"] or row["warning"] or "",
-            )
-            for row in rows
-        ],
-    )
-
-
-def _row(found: standing.Standing) -> dict[str, Any]:
-    of, live, last = found.project, found.live, found.last
-    return {
-        "name": of.name,
-        "repository": of.repository or None,
-        "image": of.image,
-        "ref": of.ref,
-        "ports": [port.published for port in of.ports],
-        "hosts": list(of.hosts),
-        "certificates": list(of.certificates),
-        "live": live.id if live else None,
-        "commit": live.commit if live else None,
-        "live_since": live.finished if live else None,
-        "last_build": f"{last.id} {last.phase}" if last else None,
-        "reason": last.reason if last else None,
-        "problem": found.problem,
-        "warning": found.warning,
-    }
-
-
 def _project(given: dict[str, Any], secret: str) -> project.Project:
     return project.Project.model_validate(
         {
@@ -181,6 +133,7 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "image": given["image"],
             "registry_login": given["registry_login"],
             "ref": given["ref"],
+            "match": given["match"],
             "deploy_key": given.get("deploy_key"),
             "access_token": given.get("access_token"),
             "access_user": given["access_user"],

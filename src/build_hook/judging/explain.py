@@ -70,11 +70,14 @@ def describe(judgement: judge.Judgement) -> dict[str, Any]:
         "clone_urls": list(event.clone_urls),
         "changes": [_change(change) for change in event.changes],
         "verified": judgement.verified,
-        "matches": [
-            {"project": match.project.name, "action": match.action, "reason": match.reason}
-            for match in judgement.matches
-        ],
+        "matches": [_match(match) for match in judgement.matches],
     }
+
+
+def _match(match: decision.Match) -> dict[str, Any]:
+    found = {"project": match.project.name, "action": match.action, "reason": match.reason}
+    warnings = "; ".join(match.project.warnings)
+    return {**found, "warning": warnings} if warnings else found
 
 
 def _change(change: push.Change) -> dict[str, Any]:

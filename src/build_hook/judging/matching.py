@@ -3,8 +3,9 @@
 An image is a name of its own kind: a project that pulls one hears of pushes of that image only,
 and its ref is the image's tag.
 
-Never by a repository's short name. The index is built once for each reading of the registry,
-so that an answer takes as long with ten thousand projects as with ten.
+By a repository's short name only where a project is registered so. The index is built once for
+each reading of the registry, so that an answer takes as long with ten thousand projects as with
+ten.
 """
 
 import functools
@@ -16,7 +17,7 @@ from build_hook import patterns, project, push, remotes
 
 # Bitbucket Data Center serves PROJECT/name over HTTP below scm/, perhaps below a context path.
 _SCM = re.compile(r"(?:.*/)?scm/([^/]+/[^/]+)")
-_SCM_FLAVOUR, _IMAGE_FLAVOUR, _NO_HOST = "scm:", "image:", ""
+_SCM_FLAVOUR, _IMAGE_FLAVOUR, _SHORT_FLAVOUR, _NO_HOST = "scm:", "image:", "short:", ""
 
 
 class Index:
@@ -27,7 +28,7 @@ class Index:
         self._by_key: dict[str, list[project.Project]] = {}
         for entry in projects:
             self._projects[entry.name] = entry
-            for key in _project_keys(entry.origin):
+            for key in _known_keys(entry.origin, entry.match == "short-name"):
                 self._by_key.setdefault(key, []).append(entry)
 
     def find(self, name: str) -> project.Project | None:
@@ -51,7 +52,7 @@ def concerns(entry: project.Project, event: push.Event) -> bool:
     """
     if event.repository is None:
         return True
-    known = _known_keys(entry.origin)
+    known = _known_keys(entry.origin, entry.match == "short-name")
     # the full name decides nearly always, and needs no URL to be read
     keys = itertools.chain(_names(event, _NO_HOST), _event_keys(event))
     return any(key in known for key in keys)
@@ -59,7 +60,7 @@ def concerns(entry: project.Project, event: push.Event) -> bool:
 
 def pulls(entry: project.Project, image: push.ImagePush) -> bool:
     """Whether a project follows the repository of an image, by its full name as ``concerns``."""
-    return f"{_IMAGE_FLAVOUR}{_NO_HOST}/{image.repository}" in _known_keys(entry.origin)
+    return f"{_IMAGE_FLAVOUR}{_NO_HOST}/{image.repository}" in _known_keys(entry.origin, False)
 
 
 def follows(entry: project.Project, ref: str) -> bool:
@@ -73,11 +74,11 @@ def follows(entry: project.Project, ref: str) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)  # of what the operator registered, never of what was sent
-def _known_keys(url: str) -> frozenset[str]:
-    return frozenset(_project_keys(url))
+def _known_keys(url: str, is_short: bool) -> frozenset[str]:
+    return frozenset(_project_keys(url, is_short))
 
 
-def _project_keys(url: str) -> Iterator[str]:
+def _project_keys(url: str, is_short: bool) -> Iterator[str]:
     if url.startswith("image://"):
         host, _, path = url.removeprefix("image://").partition("/")
         yield f"{_IMAGE_FLAVOUR}{host}/{path}"
@@ -86,6 +87,8 @@ def _project_keys(url: str) -> Iterator[str]:
     remote = remotes.parse(url)
     if remote is None:
         return
+    if is_short:
+        yield _short(remote.path)
     scm = _SCM.fullmatch(remote.path)
     for host in (remote.host, _NO_HOST):
         yield f"{host}/{remote.path}"
@@ -105,6 +108,7 @@ def _event_keys(event: push.Event) -> Iterator[str]:
         remote = remotes.parse(url)
         if remote is not None:
             yield f"{remote.host}/{remote.path}"
+            yield _short(remote.path)
     host = remotes.canonical(event.host) if event.host else _NO_HOST
     yield from _names(event, host)
 
@@ -115,5 +119,10 @@ def _names(event: push.Event, host: str) -> Iterator[str]:
             continue
         path = remotes.plain(name)
         yield f"{host}/{path}"
+        yield _short(path)
         if event.provider == "bitbucket-dc":
             yield f"{_SCM_FLAVOUR}{host}/{path}"
+
+
+def _short(path: str) -> str:
+    return f"{_SHORT_FLAVOUR}{path.rpartition('/')[2]}"

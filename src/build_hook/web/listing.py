@@ -40,13 +40,15 @@ class Listing:
 
 def hook(entry: project.Project) -> dict[str, Any]:
     """One project in hooked's shape."""
-    return {
+    listed: dict[str, Any] = {
         "name": entry.name,
         "repository": entry.image or without_password(entry.repository),
         "branch": entry.branch,
         "command": None,
         "cwd": None,
     }
+    # not every warning: that anybody may start a build is nobody's business
+    return listed | ({"warning": entry.loose_match[0]} if entry.loose_match else {})
 
 
 def without_password(url: str) -> str:
@@ -62,6 +64,8 @@ def without_password(url: str) -> str:
 
 def _rows(hooks: Iterable[dict[str, Any]]) -> str:
     return "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(h[k])}" for k in ("name", "repository", "branch"))
+        "<tr>"
+        + "".join(f"<td>{html.escape(h[k])}" for k in ("name", "repository", "branch"))
+        + (f"<td>{html.escape(h['warning'])}" if "warning" in h else "")
         for h in hooks
     )

@@ -59,6 +59,17 @@ class Page(Asked):
     )
 
 
+class ProjectsPage(Asked):
+    """Which projects."""
+
+    limit: Annotated[int, pydantic.Field(ge=1, le=MOST_ROWS)] | None = pydantic.Field(
+        default=None, description="most projects; all of them by default"
+    )
+    after: Name | None = pydantic.Field(
+        default=None, description="only names that come later: next of the page before"
+    )
+
+
 class LogOptions(Asked):
     """How a log is read."""
 
@@ -164,9 +175,10 @@ class Project(Given):
 
 
 class Projects(Given):
-    """All projects, in the registry's order."""
+    """Projects, by name."""
 
     projects: tuple[Project, ...]
+    next: str | None = pydantic.Field(description="after for the next page, if there is more")
     registry_problem: str | None = pydantic.Field(
         description="why the registry file is not what is in force"
     )

@@ -10,11 +10,18 @@ from build_hook.web.api import call, find, models, parts
 
 
 def every(of: parts.Parts, asked: call.Call) -> models.Projects:
-    """List all projects and how they stand."""
+    """List projects by name, and how they stand."""
+    page: models.ProjectsPage = asked.asked
     wrong = condition.read(of.options.run)
-    found = standing.look(of.projects.registry.projects, of.builds, wrong)
+    rest = sorted(
+        (p for p in of.projects.registry.projects if page.after is None or p.name > page.after),
+        key=lambda p: p.name,
+    )
+    wanted = rest[: page.limit]
+    found = standing.look(wanted, of.builds, wrong)
     return models.Projects(
         projects=tuple(_shown(one, asked) for one in found),
+        next=wanted[-1].name if len(wanted) < len(rest) else None,
         registry_problem=of.projects.problem,
         engine_problem=wrong.engine,
     )

@@ -41,7 +41,15 @@ class Route:
 
 
 ROUTES = (
-    Route("GET", "/projects", "list_projects", Scope.READ, projects.every, models.Projects),
+    Route(
+        "GET",
+        "/projects",
+        "list_projects",
+        Scope.READ,
+        projects.every,
+        models.Projects,
+        query=models.ProjectsPage,
+    ),
     Route("GET", "/projects/{name}", "get_project", Scope.READ, projects.one, models.Project),
     Route(
         "POST",
