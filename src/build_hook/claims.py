@@ -59,8 +59,21 @@ class Claims:
 def conflict(projects: tuple[project.Project, ...]) -> str | None:
     """The first claim that two projects cannot both have."""
     board = Claims()
-    problems = (board.add(of.name, port) for of in projects for port in of.ports)
-    return next((problem for problem in problems if problem), None)
+    problems = (board.add(of.name, port) for of in projects for port in of.stream_ports)
+    return next((problem for problem in problems if problem), None) or _shared_udp(projects)
+
+
+def _shared_udp(projects: tuple[project.Project, ...]) -> str | None:
+    owners: dict[int, str] = {}
+    for of in projects:
+        for port in of.datagram_ports:
+            owner = owners.setdefault(port.published, of.name)
+            if owner != of.name:
+                return (
+                    f"{owner} and {of.name} both publish UDP port {port.published}: "
+                    "give one of them another port"
+                )
+    return None
 
 
 def _claims(of: str, port: service.Port) -> Iterator[Claim]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from build_hook import certificate, errors, registry, secret_files, settings
 from build_hook.deploy import builder, ceilings, clients, engine, images
 from build_hook.deploy.repository import git_release
-from build_hook.proxy import process, runtime
+from build_hook.proxy import kernel, process, runtime
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     yield _finding("build limits", lambda: _build_limits(with_settings))
     yield _finding("disk", lambda: _disk(with_settings))
     yield _finding("HAProxy", lambda: process.command(with_settings)[0])
+    yield _finding("UDP ports", lambda: _datagrams(with_settings))
     yield _finding("proxy runs", lambda: _proxy(with_settings))
     yield _finding("worker runs", lambda: _worker(with_settings))
     for name in _certificates(with_settings):
@@ -106,6 +107,13 @@ def _certificate(with_settings: settings.Settings, name: str) -> str:
     if warning is not None:
         raise errors.CertificateError(warning)
     return f"{', '.join(found.names)}; good until {found.last_day}"
+
+
+def _datagrams(with_settings: settings.Settings) -> str:
+    known = registry.load(with_settings.registry).projects
+    if not any(of.datagram_ports for of in known):
+        return "no project has any"
+    return kernel.check(with_settings)
 
 
 def _proxy(with_settings: settings.Settings) -> str:

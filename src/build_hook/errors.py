@@ -97,6 +97,10 @@ class CertificateError(ProxyError):
     """A certificate is missing, or clients would not accept it."""
 
 
+class DatagramsError(ProxyError):
+    """The kernel could not be told where UDP goes."""
+
+
 class WatchError(BuildHookError):
     """The new version failed after it had taken over."""
 

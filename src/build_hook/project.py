@@ -35,7 +35,8 @@ class Health(values.Value):
     """What a new container must show before it gets traffic.
 
     An image's own HEALTHCHECK always counts. With ``path`` an HTTP GET must answer 2xx or 3xx;
-    without either a TCP connection must succeed on every published target.
+    without either a TCP connection must succeed on every published target, and a UDP target must
+    have somebody who listens.
     """
 
     path: str | None = pydantic.Field(
@@ -128,6 +129,11 @@ class Project(service.Service, login.Login):
     health: Health = Health()
     drain: values.Seconds = pydantic.Field(
         default=10, description="most seconds that open sessions may finish on the old version"
+    )
+    session_grace: values.Seconds = pydantic.Field(
+        default=0,
+        description="most seconds that sessions which outlast drain, such as WebSockets and raw "
+        "TCP, may stay on the old version, which runs on beside the new one meanwhile",
     )
     watch: values.Seconds = pydantic.Field(
         default=10, description="seconds a new version is watched, the old one at hand"

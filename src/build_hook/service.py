@@ -31,7 +31,11 @@ class Port(values.Value):
     app_protocol: Literal["http", "tcp"] = pydantic.Field(
         default="http",
         description="http: every request goes to the version that is live; "
-        "tcp: every connection does",
+        "tcp: every connection does; unused where protocol is udp",
+    )
+    protocol: Literal["tcp", "udp"] = pydantic.Field(
+        default="tcp",
+        description="tcp: the proxy takes connections; udp: the kernel passes datagrams on",
     )
     hosts: tuple[values.HostName, ...] = pydantic.Field(
         default=(),
@@ -56,6 +60,12 @@ class Port(values.Value):
             raise ValueError("redirect_from is for HTTP with certificates: name some")
         if self.redirect_from == self.published:
             raise ValueError("redirect_from must be another port than published")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _datagrams_name_nobody(self) -> "Port":
+        if self.protocol == "udp" and (self.hosts or self.certificates):
+            raise ValueError("hosts and certificates are for TCP: datagrams name nobody")
         return self
 
     @property
@@ -193,7 +203,7 @@ class Service(values.Value):
 
     @pydantic.model_validator(mode="after")
     def _ports_differ(self) -> "Service":
-        published = [port.published for port in self.ports]
+        published = [(port.published, port.protocol) for port in self.ports]
         if len(published) != len(set(published)):
             raise ValueError("publishes one port twice")
         return self
@@ -207,6 +217,16 @@ class Service(values.Value):
     def certificates(self) -> tuple[str, ...]:
         """The names of its ports' certificates, each once."""
         return tuple(dict.fromkeys(name for port in self.ports for name in port.certificates))
+
+    @property
+    def stream_ports(self) -> tuple[Port, ...]:
+        """The TCP ports: the proxy owns them."""
+        return tuple(port for port in self.ports if port.protocol == "tcp")
+
+    @property
+    def datagram_ports(self) -> tuple[Port, ...]:
+        """The UDP ports: the kernel passes what comes there on."""
+        return tuple(port for port in self.ports if port.protocol == "udp")
 
     @property
     def runs_as(self) -> str:

@@ -32,6 +32,9 @@ QUICK: dict[str, Any] = {
 }
 APPS = {"http": "web", "tcp": "echo"}
 TARGETS = {"http": 8000, "tcp": 7000}
+# An application that speaks everything, for what the demo's shell scripts cannot do.
+PYTHON = (os.path.realpath(sys.executable), "-S")
+EVERY = pathlib.Path(__file__).parents[1] / "apps" / "every"
 
 
 def wait_for(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
@@ -393,6 +396,31 @@ def base_image(docker_host: str = "unix:///var/run/docker.sock") -> Generator[st
             yield baseimage.build(docker, place / "base")
         finally:
             leftovers.remove(docker)
+
+
+def lent_python() -> list[str]:
+    """The volumes that lend a container this machine's Python."""
+    lent = {"/usr", "/lib", "/lib64", str(pathlib.Path(sys.base_prefix).resolve())}
+    return sorted(f"{folder}:{folder}:ro" for folder in lent if pathlib.Path(folder).exists())
+
+
+def everything(host: Host, name: str, **of: Any) -> Project:
+    """A project that speaks HTTP, WebSocket, TCP and UDP; ``ports`` says what is published of it.
+
+    It runs on this machine's Python, lent to the container: no image has to be pulled.
+    """
+    given = {
+        "command": [*PYTHON, "/app.py"],
+        "volumes": lent_python(),
+        "files": {file.name: file.read_text("utf-8") for file in EVERY.iterdir()},
+    }
+    return host.add(name, **{**given, **of})
+
+
+def port(published: int, target: int, kind: str) -> dict[str, Any]:
+    """A published port of ``http``, ``tcp`` or ``udp``."""
+    way = {"protocol": "udp"} if kind == "udp" else {"app_protocol": kind}
+    return {"published": published, "target": target, **way}
 
 
 def plain_project(name: str, **of: Any) -> project.Project:

@@ -1,7 +1,8 @@
 import pytest
 
 from build_hook import labels
-from build_hook.deploy import job, recover
+from build_hook.deploy import farewell, job, recover
+from build_hook.proxy import front
 from build_hook.store import builds
 from tests.functional import host as hosts
 
@@ -19,7 +20,10 @@ def alone(base):
 
 @pytest.fixture
 def recovery(alone):
-    return recover.Recovery(alone.store, alone.containers)
+    farewells = farewell.Farewells(
+        alone.settings, alone.store, alone.containers, front.Front(alone.settings)
+    )
+    return recover.Recovery(alone.store, alone.containers, farewells)
 
 
 @pytest.fixture

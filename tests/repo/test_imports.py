@@ -21,7 +21,7 @@ LAYERS = (
     "orders proxy registry standing warden",
     "builder catalogue collect cost departures gate judge supervise tend",
     "delivery doctor health job listing watch",
-    "sources",
+    "farewell sources",
     "cycle hooks reconcile recover replay",
     "api explain pipeline",
     "metrics",

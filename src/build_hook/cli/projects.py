@@ -26,8 +26,8 @@ from build_hook.cli import options
 @click.option(
     "--publish",
     multiple=True,
-    metavar="PORT:TARGET[/tcp]",
-    help="Published port and the container's; /tcp where it does not speak HTTP.",
+    metavar="PORT:TARGET[/tcp|/udp]",
+    help="Published port and the container's; /tcp where it does not speak HTTP, /udp for UDP.",
 )
 @click.option(
     "--host", multiple=True, metavar="NAME", help="Host name on ports that projects share."
@@ -154,7 +154,10 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
 def _port(text: str) -> dict[str, Any]:
     numbers, _, protocol = text.partition("/")
     published, _, target = numbers.rpartition(":")
-    return {"published": published, "target": target, "app_protocol": protocol or "http"}
+    port = {"published": published, "target": target}
+    if protocol == "udp":
+        return {**port, "protocol": protocol}
+    return {**port, "app_protocol": protocol or "http"}
 
 
 def _routing(given: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
         [
             (
                 row["name"],
-                ", ".join(str(port) for port in row["ports"]) or "-",
+                ", ".join(str(port) for port in dict.fromkeys(row["ports"])) or "-",
                 ", ".join(row["hosts"]) or "-",
                 row["live"] or "-",
                 (row["commit"] or "-")[:10],

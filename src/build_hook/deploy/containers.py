@@ -19,7 +19,7 @@ from build_hook.deploy import engine, runspec
 class Container:
     """A container of ours as it is now; ``health`` is None where the image has no check.
 
-    ``started`` is in Unix seconds.
+    ``started`` is in Unix seconds; ``pid`` is the host's, 0 where nothing runs.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Container:
     out_of_memory: bool
     health: str | None
     started: float
+    pid: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -208,6 +209,7 @@ class Containers:
             out_of_memory=state["OOMKilled"],
             health=state["Health"]["Status"] if state.get("Health") else None,
             started=_unix_time(state["StartedAt"]),
+            pid=state["Pid"],
         )
 
 

@@ -92,8 +92,9 @@ class Accountant:
         """Measure what the block costs the users of a project, and hand that to ``note``.
 
         Nothing is noted where the proxy was reloaded meanwhile: its counters begin anew then.
+        Datagrams have no account: who sends one is not told whether it came.
         """
-        if not of.ports:
+        if not of.stream_ports:
             yield
             return
         before = self._counters(of)
@@ -107,7 +108,7 @@ class Accountant:
                 note(Cost(after[0] - before[0], max(0, after[1] - before[1]), gap))
 
     def _meter(self, of: project.Project) -> Meter | None:
-        asked = [port for port in of.ports if port.app_protocol == "http"]
+        asked = [port for port in of.stream_ports if port.app_protocol == "http"]
         if of.health.path is None or not asked:
             return None
         meter = Meter(self._address, asked[0], of.health.path)
@@ -120,7 +121,7 @@ class Accountant:
         except errors.ProxyError:
             return None
         requests = failed = 0
-        for port in of.ports:
+        for port in of.stream_ports:
             served, lost = _COUNTED[port.app_protocol]
             row = rows.get((f"{of.name}-{port.published}", "BACKEND"))
             requests += _sum(row, served)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator
 
 from build_hook import errors
-from build_hook.deploy import containers, cost, job, watch
+from build_hook.deploy import containers, cost, farewell, job, watch
 from build_hook.proxy import front, places
 from build_hook.store import builds
 
@@ -23,8 +23,10 @@ class Cycle:
         accounts: cost.Accountant,
         engine: containers.Containers,
         store: builds.Builds,
+        farewells: farewell.Farewells,
     ) -> None:
         self._proxy = proxy
+        self._farewells = farewells
         self._accounts = accounts
         self._containers = engine
         self._store = store
@@ -36,13 +38,14 @@ class Cycle:
             ProxyError: if traffic could not be moved; the old version serves on.
             WatchError: if the new version failed; traffic is back on the old one.
         """
+        self._farewells.make_room(of.project.name)
         with self._accounts.account(of.project, of.charge):
             of.enter(builds.Phase.SWITCHING)
             self._give_traffic_to(of, new, old)
             of.release()
 
             of.enter(builds.Phase.DRAINING)
-            self._drain(of)
+            self._drain(of, old)
         self._watch(of, new, old)
 
     def recreate(
@@ -57,7 +60,8 @@ class Cycle:
         of.enter(builds.Phase.STARTING)
         with self._accounts.account(of.project, of.charge), self._held(of, old):
             try:
-                self._drain(of, everywhere=True)
+                self._farewells.make_room(of.project.name, most=0)
+                self._drain(of, old)
                 self._containers.stop(old.container.id, old.project.stop_grace_period)
                 new = start()
                 of.enter(builds.Phase.SWITCHING)
@@ -140,24 +144,42 @@ class Cycle:
             now = self._containers.resume(before.id)
         self._store.set_serving(of.project.name, before.build, None)
         if old.project.ports:
+            left = self._proxy.address(of.project.name)
             self._proxy.switch(places.Target(old.project, now.address or ""))
+            if left is not None and left != now.address:
+                self._proxy.close(of.project.name, left)
 
-    def _drain(self, of: job.Job, *, everywhere: bool = False) -> None:
-        """Wait until the old version's sessions have ended, at most ``drain`` seconds."""
+    def _drain(self, of: job.Job, old: job.Version | None) -> None:
+        """Wait until the old version's sessions have ended, at most ``drain`` seconds.
+
+        A newer push need not wait for sessions that may stay longer.
+        """
         deadline = time.monotonic() + of.project.drain
         with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
-            while left := self._proxy.sessions(of.project, everywhere=everywhere):
+            while left := self._sessions(of, old):
                 if time.monotonic() > deadline:
                     of.log(f"{left} sessions were still open after {of.project.drain:g} s")
                     return
+                if of.project.session_grace and of.is_overtaken():
+                    return
                 time.sleep(_LOOK_EVERY)
 
+    def _sessions(self, of: job.Job, old: job.Version | None) -> int:
+        if old is None or old.container.address is None:
+            return 0
+        return self._proxy.sessions(of.project.name, old.container.address)
+
     def _retire(self, of: job.Job, old: job.Version | None) -> None:
-        """Stop the old container and keep it; remove those before it."""
-        self._proxy.retire(of.project)
-        if old is not None:
+        """Stop the old container and keep it; remove those before it.
+
+        One that long sessions hold, and that may wait for them, is stopped later.
+        """
+        if old is not None and not self._farewells.begin(of, old):
+            if old.container.address is not None:
+                self._proxy.close(of.project.name, old.container.address)
             self._containers.stop(old.container.id, old.project.stop_grace_period)
         kept = {of.build.id, old.container.build if old else None}
+        kept |= self._farewells.builds(of.project.name)
         for other in self._containers.all(of.project.name):
             if other.build < of.build.id and other.build not in kept:
                 self._containers.remove(other.id)

@@ -1,6 +1,7 @@
 """The gate: a new container proves itself before it gets traffic."""
 
 import http.client
+import pathlib
 import socket
 import time
 from collections.abc import Callable
@@ -77,11 +78,27 @@ def _lack(of: project.Project, found: containers.Container) -> str | None:
         return f"the HEALTHCHECK says {found.health}"
     if found.address is None:
         return "it has no address"
+    for port in of.datagram_ports:
+        if not _listens(found.pid, port.target):
+            return f"nobody listens on UDP port {port.target}"
     if of.health.path is not None:
-        port = of.health.port or (of.ports[0].target if of.ports else 80)
+        port = of.health.port or (of.stream_ports[0].target if of.stream_ports else 80)
         return _http_lack(found.address, port, of.health.path)
-    lacks = (_tcp_lack(found.address, port.target) for port in of.ports)
+    lacks = (_tcp_lack(found.address, port.target) for port in of.stream_ports)
     return next((lack for lack in lacks if lack), None)
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether a process of the container has a UDP socket there; yes if that cannot be told.
+
+    Nothing is sent: what an application makes of a datagram of ours, nobody knows.
+    """
+    tables = [pathlib.Path(f"/proc/{pid}/net/{name}") for name in ("udp", "udp6")]
+    try:
+        rows = [row for table in tables for row in table.read_text("ascii").splitlines()]
+    except OSError:
+        return True
+    return any(row.split()[1].endswith(f":{port:04X}") for row in rows)
 
 
 def _http_lack(address: str, port: int, path: str) -> str | None:

@@ -3,7 +3,17 @@
 import logging
 
 from build_hook import errors, settings
-from build_hook.deploy import collect, containers, cost, cycle, gate, images, job, sources
+from build_hook.deploy import (
+    collect,
+    containers,
+    cost,
+    cycle,
+    farewell,
+    gate,
+    images,
+    job,
+    sources,
+)
 from build_hook.deploy.engine import Engine
 from build_hook.proxy import front
 from build_hook.store import builds
@@ -28,7 +38,10 @@ class Pipeline:
         self._images = images.Images(engine)
         self._containers = containers.Containers(engine, with_settings.secrets)
         self._sources = sources.Sources(with_settings, engine)
-        self._cycle = cycle.Cycle(proxy, cost.Accountant(with_settings), self._containers, store)
+        self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)
+        self._cycle = cycle.Cycle(
+            proxy, cost.Accountant(with_settings), self._containers, store, self.farewells
+        )
 
     def run(self, of: job.Job) -> None:
         """Bring a build to its end, whatever that is; raises only what nobody foresaw.

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from build_hook import errors, project
-from build_hook.deploy import containers, job
+from build_hook.deploy import containers, farewell, job
 from build_hook.proxy import places
 from build_hook.store import builds
 
@@ -28,8 +28,14 @@ class Unfinished:
 class Recovery:
     """What the worker does once, before it takes new work."""
 
-    def __init__(self, store: builds.Builds, engine: containers.Containers) -> None:
+    def __init__(
+        self,
+        store: builds.Builds,
+        engine: containers.Containers,
+        farewells: farewell.Farewells,
+    ) -> None:
         self._store = store
+        self._farewells = farewells
         self._containers = engine
 
     def sort_out(self) -> list[Unfinished]:
@@ -65,6 +71,7 @@ class Recovery:
     def sweep(self) -> None:
         """Remove our containers that nothing refers to."""
         wanted = {build.id for build in self._store.running()}
+        wanted |= self._farewells.builds()
         for serving in self._store.serving().values():
             wanted |= {serving.build, serving.previous or 0}
         for found in self._containers.all():

@@ -25,7 +25,7 @@ from build_hook.deploy import (
     tend,
 )
 from build_hook.deploy.engine import Engine
-from build_hook.proxy import front
+from build_hook.proxy import fronts
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Worker:
         self._store = builds.Builds(with_settings.database)
         self._engine = Engine(with_settings.docker_host, with_settings.instance)
         self._containers = containers.Containers(self._engine, with_settings.secrets)
-        self._proxy = front.Front(with_settings)
+        self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
         self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._registry = registry.Reader(with_settings.registry)
@@ -68,6 +68,7 @@ class Worker:
         self._wait_for_engine()
         self._recover()
         tend.Tender(self._store, self._containers, self._proxy).start()
+        self._pipeline.farewells.start()
         self._reconciler.start()
         housekeeping.Housekeeper(self._settings).start()
         _log.info("ready, %d projects", len(self._registry.current.projects))
@@ -94,7 +95,7 @@ class Worker:
             _log.error("%s", error)
 
     def _recover(self) -> None:
-        recovery = recover.Recovery(self._store, self._containers)
+        recovery = recover.Recovery(self._store, self._containers, self._pipeline.farewells)
         checkout.Repositories(self._settings).discard_all()
         unfinished = recovery.sort_out()
         projects = self._registry.current.projects

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from build_hook import errors, project, settings
-from build_hook.proxy import certificates, places, planning, ports, rendering, runtime
+from build_hook.proxy import certificates, frontends, places, planning, ports, rendering, runtime
 
 _COME_BACK = 10.0
 _OUTDATED = "what HAProxy was started with is not what it should do"
@@ -54,7 +54,7 @@ class Front:
         """
         with self._lock:
             self._planner.refresh(self._places.values())
-            asked = {number for port in of.ports for number in port.listens_on}
+            asked = {number for port in of.stream_ports for number in port.listens_on}
             held = self._ports.strangers(asked)
             if held != self._planner.strangers & asked:
                 self._planner.strangers = self._planner.strangers - asked | held
@@ -123,20 +123,30 @@ class Front:
         with self._lock, contextlib.suppress(errors.ProxyError):
             self._runtime.command(*places.go_commands(self._places[name]))
 
-    def sessions(self, of: project.Project, *, everywhere: bool = False) -> int:
-        """Sessions that are still open on what takes no new traffic, or on everything."""
+    def sessions(self, name: str, address: str) -> int:
+        """Sessions of a project that are open on a container."""
         with self._lock:
-            place = self._places.get(of.name) or places.Place(of)
-            counters = self._runtime.statistics()
-            elsewhere = self._runtime.old_workers()
-        count = places.sessions(place, counters)
-        return elsewhere + sum(n for slot, n in count.items() if everywhere or slot != place.slot)
+            loads = self._runtime.loads()
+        return sum(
+            load.sessions
+            for load in loads
+            if load.address == address and frontends.project_of(load.backend) == name
+        )
 
-    def retire(self, of: project.Project) -> None:
-        """Close what is left on the slots that take no new traffic."""
+    def close(self, name: str, address: str) -> None:
+        """End what is left on a container that takes no new traffic.
+
+        Sessions of a worker from before a reload end with the container itself.
+        """
         with self._lock, contextlib.suppress(errors.ProxyError):
-            place = self._places.get(of.name) or places.Place(of)
-            self._runtime.command(*places.retire_commands(place))
+            left = [
+                server
+                for server in self._runtime.servers()
+                if server.address == address
+                and not server.is_ready
+                and frontends.project_of(server.backend) == name
+            ]
+            self._runtime.command(*places.close_commands(left))
 
     def address(self, name: str) -> str | None:
         """Where a project's traffic goes now."""
@@ -191,7 +201,7 @@ class Front:
             self._runtime.reload()
         self._loaded = plan.shape
         planning.forget(self._settings, plan)
-        if new is not None:
+        if new is not None and new.listeners:
             self._until_confirmed(old, new)
 
     def _until_confirmed(self, old: places.Place | None, new: places.Place) -> None:

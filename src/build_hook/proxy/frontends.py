@@ -73,6 +73,11 @@ def backend_name(of: project.Project, port: service.Port) -> str:
     return f"{of.name}-{port.published}"
 
 
+def project_of(backend: str) -> str:
+    """The project that a backend's name says."""
+    return backend.rpartition("-")[0]
+
+
 def redirect_name(published: int) -> str:
     """The name of the backend that sends requests on to a port with TLS."""
     return f"redirect.{published}"

@@ -75,15 +75,13 @@ def sessions(
     }
 
 
-def retire_commands(place: Place) -> list[str]:
-    """HAProxy's commands that close all slots but the live one."""
-    servers = [
-        f"{i.name}/{slot.name}" for i in place.listeners for slot in i.slots if not slot.is_live
-    ]
+def close_commands(servers: Iterable[runtime.ServerState]) -> list[str]:
+    """HAProxy's commands that end all sessions of these slots."""
+    names = [f"{server.backend}/{server.name}" for server in servers]
     return [
         command
-        for server in servers
-        for command in (f"set server {server} state maint", f"shutdown sessions server {server}")
+        for name in names
+        for command in (f"set server {name} state maint", f"shutdown sessions server {name}")
     ]
 
 

@@ -80,8 +80,8 @@ class Planner:
     def _routed(self, place: places.Place) -> list[service.Port]:
         """A version's ports, with the host names and certificates of today."""
         registered = self._registered.get(place.project.name)
-        today = {port.published: port for port in registered.ports} if registered else {}
-        return [port.routed_as(today.get(port.published)) for port in place.project.ports]
+        today = {port.published: port for port in registered.stream_ports} if registered else {}
+        return [port.routed_as(today.get(port.published)) for port in place.project.stream_ports]
 
     def _judge(self, of: Iterable[places.Place]) -> Iterator[Verdict]:
         board = claims.Claims()

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from build_hook import errors, settings
 from build_hook.proxy import runtime
@@ -49,3 +49,32 @@ def is_free(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class Held:
+    """UDP ports that are ours: the kernel redirects what comes there, so nobody listens on them.
+
+    A socket that nothing ever reaches keeps everybody else from doing so.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = "0.0.0.0" if address == "::" else address  # noqa: S104
+        self._holders: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Hold a port; whether it is ours."""
+        if port in self._holders:
+            return True
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            holder.bind((self._address, port))
+        except OSError:
+            holder.close()
+            return False
+        self._holders[port] = holder
+        return True
+
+    def keep(self, wanted: Iterable[int]) -> None:
+        """Let go of all other ports."""
+        for port in self._holders.keys() - set(wanted):
+            self._holders.pop(port).close()

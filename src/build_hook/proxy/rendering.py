@@ -78,7 +78,7 @@ def listeners(
                 for index in range(SLOTS)
             ),
         )
-        for port in of.ports
+        for port in of.stream_ports
     ]
 
 

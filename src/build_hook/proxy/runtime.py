@@ -37,6 +37,16 @@ class ServerState:
         return not self.admin_state & (_MAINTENANCE | _DRAINING)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Load:
+    """How many sessions are open on one server line of one worker."""
+
+    backend: str
+    name: str
+    address: str
+    sessions: int
+
+
 class Runtime:
     """Speaks to a running HAProxy."""
 
@@ -62,32 +72,17 @@ class Runtime:
 
     def command(self, *commands: str) -> str:
         """Send commands that answer nothing when they succeed; return what they say else."""
+        if not commands:
+            return ""
         return self._ask(self._worker, ";".join(commands)).strip()
 
     def servers(self) -> list[ServerState]:
         """All server lines."""
-        rows = self._ask(self._worker, "show servers state").splitlines()
-        header = next(row for row in rows if row.startswith("# ")).removeprefix("# ").split()
-        entries = (
-            dict(zip(header, row.split(), strict=False))
-            for row in rows
-            if row and not row.startswith("#") and " " in row
-        )
-        return [
-            ServerState(
-                backend=entry["be_name"],
-                name=entry["srv_name"],
-                address=entry["srv_addr"],
-                port=int(entry["srv_port"]),
-                admin_state=int(entry["srv_admin_state"]),
-            )
-            for entry in entries
-        ]
+        return _states(self._ask(self._worker, "show servers state"))
 
     def statistics(self) -> dict[tuple[str, str], dict[str, str]]:
         """The counters of every frontend, backend and server, by (backend, server)."""
-        text = self._ask(self._worker, "show stat").removeprefix("# ")
-        return {(row["pxname"], row["svname"]): row for row in csv.DictReader(io.StringIO(text))}
+        return _counters(self._ask(self._worker, "show stat"))
 
     def published_ports(self) -> set[int]:
         """The ports that HAProxy listens on for us."""
@@ -95,11 +90,14 @@ class Runtime:
         found = (_PORT.fullmatch(row.partition(",")[0]) for row in rows)
         return {int(name[1]) for name in found if name}
 
-    def old_workers(self) -> int:
-        """Workers from before a reload that still serve connections."""
-        answer = self._ask_master("show proc")
-        _, _, old = answer.partition("# old workers")
-        return sum("worker" in row for row in old.partition("# programs")[0].splitlines())
+    def loads(self) -> list[Load]:
+        """The open sessions of all servers, also those of workers from before a reload."""
+        found = _loads(self.servers(), self.statistics())
+        for process in self._old_workers():
+            states = self._ask_master(f"@!{process} show servers state")
+            counters = self._ask_master(f"@!{process} show stat")
+            found += _loads(_states(states), _counters(counters))
+        return found
 
     def reload(self) -> None:
         """Make the master take over the configuration file; connections are kept.
@@ -119,6 +117,12 @@ class Runtime:
             "HAProxy did not take over its new configuration",
             "Its log says why; what it served before is still served",
         )
+
+    def _old_workers(self) -> list[str]:
+        """The process ids of workers from before a reload that still serve connections."""
+        answer = self._ask_master("show proc")
+        rows = answer.partition("# old workers")[2].partition("# programs")[0].splitlines()
+        return [row.split()[0] for row in rows if "worker" in row]
 
     def _ask_master(self, command: str) -> str:
         """Ask the master, which answers nobody for a moment when it has just been reloaded."""
@@ -143,3 +147,42 @@ class Runtime:
             raise errors.ProxyError(
                 "The proxy does not answer", "build-hook serve (or systemd) starts it again"
             ) from error
+
+
+def _states(answer: str) -> list[ServerState]:
+    rows = answer.splitlines()
+    header = next((row for row in rows if row.startswith("# ")), "# ").removeprefix("# ").split()
+    entries = (
+        dict(zip(header, row.split(), strict=False))
+        for row in rows
+        if row and not row.startswith("#") and " " in row
+    )
+    return [
+        ServerState(
+            backend=entry["be_name"],
+            name=entry["srv_name"],
+            address=entry["srv_addr"],
+            port=int(entry["srv_port"]),
+            admin_state=int(entry["srv_admin_state"]),
+        )
+        for entry in entries
+    ]
+
+
+def _counters(answer: str) -> dict[tuple[str, str], dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(answer.removeprefix("# ")))
+    return {(row["pxname"], row["svname"]): row for row in rows}
+
+
+def _loads(
+    servers: list[ServerState], counters: dict[tuple[str, str], dict[str, str]]
+) -> list[Load]:
+    return [
+        Load(
+            server.backend,
+            server.name,
+            server.address,
+            int(counters.get((server.backend, server.name), {}).get("scur") or 0),
+        )
+        for server in servers
+    ]

@@ -169,6 +169,7 @@ class Builds:
                 "DELETE FROM builds WHERE project = ?1 AND finished IS NOT NULL AND id NOT IN"
                 " (SELECT id FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT ?2)"
                 " AND id NOT IN (SELECT build FROM serving)"
+                " AND id NOT IN (SELECT build FROM lingering)"
                 " AND id NOT IN (SELECT previous FROM serving WHERE previous IS NOT NULL)"
                 " RETURNING id",
                 (project, keep),

@@ -119,6 +119,13 @@ MIGRATIONS = (
             ON CONFLICT DO UPDATE SET n = n + 1;
     END
     """,
+    """
+    CREATE TABLE lingering (
+        build INTEGER PRIMARY KEY REFERENCES builds (id) ON DELETE CASCADE,
+        project TEXT NOT NULL,
+        until REAL NOT NULL
+    )
+    """,
 )
 
 

@@ -1,0 +1,76 @@
+"""Everything that is published: TCP ports by HAProxy, UDP ports by the kernel, as one front."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from build_hook import errors, project, settings
+from build_hook.proxy import datagrams, front, places
+
+_log = logging.getLogger(__name__)
+
+
+class Fronts(front.Front):
+    """A front that also passes datagrams on; a project moves on both or on neither."""
+
+    def __init__(self, with_settings: settings.Settings) -> None:
+        super().__init__(with_settings)
+        self._datagrams = datagrams.Datagrams(with_settings)
+
+    def publish(
+        self, projects: Sequence[project.Project], live: Mapping[str, places.Target] | None = None
+    ) -> None:
+        """Listen on the ports of these projects, and of no others."""
+        with self._lock:
+            super().publish(projects, live)
+            self._datagrams.publish(projects, live or {})
+
+    def require(self, of: project.Project) -> None:
+        """Make sure that a project's ports are ours, or can be.
+
+        Raises:
+            PortTakenError: if a stranger holds one.
+            DatagramsError: if this machine lacks what passes datagrams on.
+        """
+        super().require(of)
+        self._datagrams.require(of)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Projects that are not published as they should be, and why."""
+        return {**self._datagrams.refused, **super().problems}
+
+    def switch(self, target: places.Target) -> None:
+        """Send all new traffic of a project to another address, and make sure that it goes.
+
+        Raises:
+            ProxyError: if that cannot be confirmed; what served before is served on.
+        """
+        with self._lock:
+            before = self._datagrams.switch(target)
+            try:
+                super().switch(target)
+            except errors.ProxyError:
+                self._datagrams.go_back(target.project.name, before)
+                raise
+
+    def move(self, name: str, old: str, new: str) -> None:
+        """Follow the version that serves a project from its old address to its new one.
+
+        Raises:
+            ProxyError: if the proxy does not confirm.
+        """
+        with self._lock:
+            super().move(name, old, new)
+            if self.address(name) == new:
+                self._datagrams.close(name, old)
+
+    def close(self, name: str, address: str) -> None:
+        """End what is left on a container that takes no new traffic."""
+        super().close(name, address)
+        self._datagrams.close(name, address)
+
+    def look(self) -> None:
+        """Notice what was renewed, lost or taken away by somebody else."""
+        super().look()
+        if self._datagrams.look():
+            _log.warning("somebody emptied the packet filter; UDP ports are back in it")
