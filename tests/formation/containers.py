@@ -54,6 +54,8 @@ for folder in /sys /sys/fs/cgroup /sys/fs/cgroup/*; do
 done
 exec /lib/systemd/systemd
 """
+_MARK = "--- processor time:"
+_TIMED = f"./dispatch; status=$?; echo '{_MARK}'; times; exit $status"
 _RIGHTS = (
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined",
@@ -133,6 +135,13 @@ def copy_python(target: pathlib.Path, python: interpreter.Interpreter) -> None:
     (target / "bin" / "python3").symlink_to(name)
 
 
+def processor_time(times: str) -> float:
+    """User's and system's seconds of a shell's children, as ``times`` prints them."""
+    children = times.strip().splitlines()[-1]
+    parts = (part.rstrip("s").split("m") for part in children.split())
+    return sum(60 * float(minutes) + float(seconds) for minutes, seconds in parts)
+
+
 @dataclasses.dataclass
 class Container:
     """A machine of the model in a container."""
@@ -163,11 +172,12 @@ class Container:
         charm = self._charm(unit)
         flags = [f"--env={key}={value}" for key, value in environment.items()]
         done = subprocess.run(
-            [DOCKER, "exec", *flags, f"--workdir={charm}", self.name, f"{charm}/dispatch"],
+            [DOCKER, "exec", *flags, f"--workdir={charm}", self.name, "sh", "-c", _TIMED],
             check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=machines.TIMEOUT,
         )  # fmt: skip
-        return machines.Ran(done.returncode, done.stdout)
+        output, _, times = done.stdout.rpartition(_MARK)
+        return machines.Ran(done.returncode, output, processor_time(times))
 
     def forget(self, unit: str) -> None:
         """Remove the charm's folder."""

@@ -16,6 +16,8 @@ class Ran:
 
     status: int
     output: str
+    processor: float | None = None
+    """Seconds of processor time that it took, where that is known."""
 
 
 class Machine(Protocol):

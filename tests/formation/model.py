@@ -1,6 +1,5 @@
 """A model: what an operator does to it, and the events that follow."""
 
-import dataclasses
 import pathlib
 import shutil
 import time
@@ -8,22 +7,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tests.formation import agent, charmfile, machines
+from tests.formation import agent, charmfile, hook_times, machines
 from tests.formation.charmfile import RefusedError
 from tests.formation.entities import Application, Event, Relation, Secret, Task, Unit
 
 VERSION = "3.6.14"
 MOST_HOOKS = 1000  # more than any formation here needs: events would go in circles
-
-
-@dataclasses.dataclass(frozen=True)
-class HookTime:
-    """How long a hook took, and how many hook commands it ran."""
-
-    charm: str
-    hook: str
-    seconds: float
-    commands: int
 
 
 class HookFailedError(Exception):
@@ -43,7 +32,7 @@ class Model:
         self.secrets: dict[str, Secret] = {}
         self.log: list[tuple[str, str, str]] = []
         self.trace: list[tuple[str, str]] = []
-        self.times: list[HookTime] = []
+        self.times: list[hook_times.HookTime] = []
         self._folder, self._make, self._numbers = folder, make, 0
         self.agent = agent.Agent(folder / "agent", self)
 
@@ -316,8 +305,11 @@ class Model:
         self.trace.append((unit.name, self._hook(unit, event)))
         seconds = time.monotonic() - started
         self.times.append(
-            HookTime(unit.app.charm.name, self._hook(unit, event), seconds, context.commands)
-        )
+            hook_times.HookTime(
+                unit.app.charm.name, self._hook(unit, event), event.action is not None, seconds,
+                ran.processor, context.commands,
+            )
+        )  # fmt: skip
         if event.name == "relation-departed" and event.relation is not None:
             self.relations[event.relation].seen[unit.name].discard(event.unit)
         if ran.status != 0:
