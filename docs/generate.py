@@ -1,6 +1,6 @@
-"""Writes the files that are made from the code: the registry's JSON Schema and docs/reference.
+"""Writes the files that are made from the code: schema, docs/reference, the charm's options.
 
-usage: python docs/generate.py [FOLDER]     only what is below that folder
+usage: python -m docs.generate [FOLDER…]     only what is below those folders
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from build_hook import registry, settings
 from build_hook.web.api import routes
+from docs import charm_options
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -92,6 +93,7 @@ def pages() -> dict[str, str]:
     schema = registry.schema()
     return {
         "src/build_hook/registry.schema.json": json.dumps(schema, indent=2) + "\n",
+        "config.yaml": charm_options.text(),
         "docs/reference/settings.md": f"{SETTINGS_INTRO}\n{_settings_table()}",
         "docs/reference/registry.md": f"{REGISTRY_INTRO}\n{_sections(schema)}",
         "docs/reference/api.md": f"{API_INTRO}\n{_calls()}",
@@ -182,7 +184,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 def main() -> None:
     """Write what differs."""
-    below = sys.argv[1] if len(sys.argv) > 1 else ""
+    below = tuple(sys.argv[1:]) or ""
     for name, text in pages().items():
         path = ROOT / name
         if not name.startswith(below) or (path.exists() and path.read_text("utf-8") == text):
