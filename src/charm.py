@@ -13,7 +13,9 @@ import config
 import observability
 import operations
 import outcomes
+import project_secrets
 import removal
+import renewal
 import reports
 import service
 import state
@@ -68,10 +70,11 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.secrets.ensure(self.requests)
         service.ensure_state(wanted)
         desired = self._desired = self._work_out()
-        service.ensure_secrets(wanted.product.secrets, desired.secrets)
+        changed = service.ensure_secrets(wanted, desired.secrets, desired.named_secrets)
         service.ensure_registry(wanted.product, desired.registry)
         service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
+        renewal.deploy_again(wanted.product, desired.registry, changed)
         self.unit.set_ports(*desired.ports)
         self.unit.set_workload_version(__version__)
         self._publish(desired)
@@ -121,8 +124,9 @@ class DockerBuildHookCharm(ops.CharmBase):
 
     def _work_out(self) -> state.Desired:
         known = {r.app: secret for r in self.requests if (secret := self.secrets.get(r.app))}
+        own = {r.app: project_secrets.read(self.model, r, self.app.name) for r in self.requests}
         present = service.present_registry(self.options.product)
-        return state.desired(self.options, self.requests, known, present)
+        return state.desired(self.options, self.requests, known, own, present)
 
     def _publish(self, desired: state.Desired) -> None:
         for request in self.requests:

@@ -11,11 +11,16 @@ import pathlib
 import shlex
 import string
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import config
 import machine
 from build_hook import errors, registry, settings
 from build_hook.deploy import condition
+
+if TYPE_CHECKING:
+    import project_secrets
 
 COMMAND = pathlib.Path("/usr/local/bin/build-hook")
 UNIT_FOLDER = pathlib.Path("/etc/systemd/system")
@@ -60,27 +65,37 @@ def ensure_state(wanted: config.Config) -> None:
     machine.ensure_user(wanted.user, None if machine.has_group(wanted.user) else GROUP)
     machine.ensure_folder(state, 0o3770, wanted.user, GROUP, whole=False)
     for path, mode, user in (
-        (wanted.product.secrets, 0o700, config.WEB_USER),
+        (wanted.product.secrets, 0o710, config.WEB_USER),
         (wanted.product.repositories, 0o700, wanted.user),
         (wanted.product.checkouts, 0o700, wanted.user),
         (wanted.product.logs, 0o2750, wanted.user),
         (wanted.product.run, 0o3770, wanted.user),
     ):
-        machine.ensure_folder(path, mode, user, GROUP)
+        machine.ensure_folder(path, mode, user, GROUP, whole=path != wanted.product.secrets)
     settings.load(state, environ={})  # names the instance, before web could
 
 
-def ensure_secrets(folder: pathlib.Path, secrets: tuple[tuple[str, str], ...]) -> bool:
-    """Write each secret into a file that only web can read, and remove those of before."""
-    changed = [
-        machine.ensure_file(folder / name, value, 0o600, config.WEB_USER, GROUP)
-        for name, value in secrets
-    ]
-    names = {name for name, _ in secrets}
-    stale = [path for path in folder.glob(f"{SECRET_PREFIX}*") if path.name not in names]
-    for path in stale:
-        path.unlink()
-    return any(changed) or bool(stale)
+def ensure_secrets(
+    wanted: config.Config,
+    secrets: Iterable["project_secrets.SecretFile"],
+    named: frozenset[str] = frozenset(),
+) -> frozenset[str]:
+    """Write each secret into a file that one process can read, and remove those of before.
+
+    What is ``named`` stays, though it is not to be had at the moment. Returns the names of
+    those that were there with another content.
+    """
+    folder, names, changed = wanted.product.secrets, set[str](), set[str]()
+    for secret in secrets:
+        owner = config.WEB_USER if secret.reader == "web" else wanted.user
+        path, names = folder / secret.name, names | {secret.name}
+        was_there = path.exists()
+        if machine.ensure_file(path, secret.value, 0o600, owner, GROUP) and was_there:
+            changed.add(secret.name)
+    for path in folder.glob(f"{SECRET_PREFIX}*"):
+        if path.name not in names | named:
+            path.unlink()
+    return frozenset(changed)
 
 
 def ensure_registry(wanted: settings.Settings, projects: registry.Registry) -> bool:

@@ -1,18 +1,19 @@
 """What this unit should run: gathered once from Juju into one frozen value."""
 
 import dataclasses
+import re
 
 import pydantic
 from charms.docker_build_hook.v0 import dockerfile
 
+import asked
 import config
+import project_secrets
 import service
 import webhooks
 from build_hook import project, registry, settings
-from build_hook.service import Service
 
-# What a project may be run with; secrets of its own cannot be brought to the machine yet.
-_SERVICE = Service.model_fields.keys() - {"env_file"}
+_NAMED = re.compile(rf'"({re.escape(service.SECRET_PREFIX)}[a-z0-9._-]+)"')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Desired:
 
     config: config.Config
     registry: registry.Registry
-    secrets: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[project_secrets.SecretFile, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
     """Project (by application) and the sentence that says what is wrong with it."""
 
@@ -30,6 +31,11 @@ class Desired:
         """Every port that the world may reach."""
         published = {port.published for p in self.registry.projects for port in p.ports}
         return tuple(sorted({self.config.product.port, *published}))
+
+    @property
+    def named_secrets(self) -> frozenset[str]:
+        """Every file of secrets that the registry names."""
+        return frozenset(_NAMED.findall(self.registry.model_dump_json(exclude_defaults=True)))
 
     def problem(self, app: str) -> str | None:
         """What is wrong with a project."""
@@ -40,26 +46,27 @@ def desired(
     wanted: config.Config,
     requests: tuple[dockerfile.Request, ...],
     secrets: dict[str, webhooks.WebhookSecret],
+    own: dict[str, project_secrets.Own],
     present: registry.Registry,
 ) -> Desired:
-    """Work out what should run.
+    """Work out what should run; ``own`` are the secrets that projects bring themselves.
 
     A project that cannot be understood stays as it is in the ``present`` registry: wrong data
     changes nothing that runs.
     """
     here = [request for request in requests if request.is_here]
     problems: dict[str, str] = {}
-    candidates = {r.app: _candidate(r, secrets, present, problems) for r in here}
+    candidates = {r.app: _candidate(r, secrets, own, present, problems) for r in here}
     accepted = _without_clashes(wanted.product, candidates, present, problems)
     names = {p.name for p in accepted}
     return Desired(
         config=wanted,
         registry=registry.Registry(projects=accepted),
         secrets=tuple(
-            (name, value)
-            for app, secret in sorted(secrets.items())
-            if (entry := candidates.get(app)) is not None and entry.name in names
-            for name, value in _files(app, secret)
+            file
+            for app, entry in sorted(candidates.items())
+            if entry is not None and entry.name in names
+            for file in (*_files(app, secrets.get(app)), *_own(own, app).files)
         ),
         problems=tuple(sorted(problems.items())),
     )
@@ -73,20 +80,29 @@ def name_of(request: dockerfile.Request) -> str:
 def _candidate(
     request: dockerfile.Request,
     secrets: dict[str, webhooks.WebhookSecret],
+    own: dict[str, project_secrets.Own],
     present: registry.Registry,
     problems: dict[str, str],
 ) -> project.Project | None:
     if request.project is None:
         problems[request.app] = request.problem or "has not said which repository it is yet"
         return present.find(name_of(request)) if request.problem else None
-    names = [name for name, _ in _files(request.app, secrets.get(request.app))]
+    brought = _own(own, request.app)
+    names = [file.name for file in _files(request.app, secrets.get(request.app))]
     try:
+        if brought.problem:
+            raise ValueError(brought.problem)
+        fields = asked.fields(request.project, brought.fields)
         return project.Project.model_validate(
-            {**_fields(request.project), "name": name_of(request), "webhook_secrets": names}
+            {**fields, "name": name_of(request), "webhook_secrets": names}
         )
     except ValueError as error:
         problems[request.app] = _reason(error)
         return present.find(name_of(request))
+
+
+def _own(own: dict[str, project_secrets.Own], app: str) -> project_secrets.Own:
+    return own.get(app, project_secrets.Own())
 
 
 def _reason(error: ValueError) -> str:
@@ -94,35 +110,6 @@ def _reason(error: ValueError) -> str:
         message, _ = settings.explain(error, "project")
         return message.partition(": ")[2]
     return str(error)
-
-
-def _fields(asked: dockerfile.Project) -> dict[str, object]:
-    """The fields of the registry; lists of name and value become maps again."""
-    fields = {**_service(asked), **_said(asked.model_dump(exclude={"name", "service"}))}
-    if asked.environment is not None:
-        fields["environment"] = {v.name: v.value for v in asked.environment}
-    if asked.build is not None:
-        build = _said(asked.build.model_dump())
-        if asked.build.args is not None:
-            build["args"] = {v.name: v.value for v in asked.build.args}
-        fields["build"] = build
-    if asked.ports is not None:
-        fields["ports"] = [_said(port.model_dump()) for port in asked.ports]
-    if asked.health is not None:
-        fields["health"] = _said(asked.health.model_dump())
-    return fields
-
-
-def _service(asked: dockerfile.Project) -> dict[str, object]:
-    """The run settings by Compose's names; others must not get in with them."""
-    given = asked.service or {}
-    if unknown := sorted(given.keys() - _SERVICE):
-        raise ValueError(f"service: {unknown[0]} cannot be set")
-    return given
-
-
-def _said(fields: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _without_clashes(
@@ -176,9 +163,9 @@ def _name(entry: project.Project | None) -> str:
     return entry.name if entry else ""
 
 
-def _files(app: str, secret: webhooks.WebhookSecret | None) -> list[tuple[str, str]]:
+def _files(app: str, secret: webhooks.WebhookSecret | None) -> list[project_secrets.SecretFile]:
     if secret is None:
         return []
     name = f"{service.SECRET_PREFIX}{app}"
-    files = [(name, secret.value)]
-    return [*files, (f"{name}.old", secret.previous)] if secret.previous else files
+    values = {name: secret.value, f"{name}.old": secret.previous}
+    return [project_secrets.SecretFile(n, value, "web") for n, value in values.items() if value]

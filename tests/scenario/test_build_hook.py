@@ -104,7 +104,7 @@ def test_folders_keep_web_from_what_is_not_its_own(hook, world, machine):
         if path.name != "instance"
     }
     assert modes == {
-        "secrets": "0o700",
+        "secrets": "0o710",
         "repositories": "0o700",
         "checkouts": "0o700",
         "logs": "0o2750",
@@ -552,6 +552,11 @@ def test_a_project_that_has_said_nothing_waits(hook, world, machine):
         ({"ports": "80"}, "ports: Input should be a valid"),
         ({"service": {"secrets": ["x"]}}, "service: secrets cannot be set"),
         ({"service": {"env_file": ["x"]}}, "service: env_file cannot be set"),
+        ({"service": {"build": {"secrets": ["x"]}}}, "service: secrets cannot be set"),
+        ({"settings": {"name": "x"}}, "settings: name cannot be set"),
+        ({"settings": {"allow_unsigned": True}}, "settings: allow_unsigned cannot be set"),
+        ({"settings": {"a": [{"env_file": ["x"]}]}}, "settings: env_file cannot be set"),
+        ({"settings": {"colour": "blue"}}, "colour: "),
         ({"service": {"shm_size": []}}, "shm_size: "),
         ({"build": {"context": "../.."}}, "build.context: must be a path inside"),
         ({"ports": [{"target": 1, "published": 8080}]}, "port 8080 belongs to the webhook server"),

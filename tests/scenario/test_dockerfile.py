@@ -68,6 +68,13 @@ def test_publishes_today_and_2015(selfoss):
         ("ports", "9000:80, 64738:64738/tcp", "ports",
          [{"target": 80, "published": 9000},
           {"target": 64738, "published": 64738, "app_protocol": "tcp"}]),
+        ("ports", "53:5353/udp", "ports",
+         [{"target": 5353, "published": 53, "protocol": "udp"}]),
+        ("image", "registry.example.com/app:1", "image", "registry.example.com/app:1"),
+        ("environment-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "environment_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
+        ("access-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "access_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
+        ("build-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "build_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
+        ("settings", "{build: {pull: true}}", "settings", {"build": {"pull": True}}),
         ("environment", "MODE=a b\nEMPTY=", "environment",
          [{"name": "MODE", "value": "a b"}, {"name": "EMPTY", "value": ""}]),
         ("command", "serve --name 'two words'", "command", ["serve", "--name", "two words"]),
@@ -88,7 +95,11 @@ def test_publishes_today_and_2015(selfoss):
 def test_option_reaches_the_build_hook(selfoss, option, value, field, wire):
     relation = ops.testing.Relation("project")
 
-    out = selfoss.run(selfoss.on.config_changed(), state(relation, config={option: value}))
+    granted = [ops.testing.Secret({"environment": "A=1"}, id="secret:cvq8gh8sr2lc7dpjv9j0")]
+
+    out = selfoss.run(
+        selfoss.on.config_changed(), state(relation, config={option: value}, secrets=granted)
+    )
 
     assert published(out, relation)[field] == wire
 
@@ -98,7 +109,31 @@ def test_every_option_has_a_test():
     (mark,) = vars(test_option_reaches_the_build_hook)["pytestmark"]
     tested = {case[0] for case in mark.args[1]}
 
-    assert set(options) - tested == {"repository", "build-script", "path"}
+    shared_by_ports = {"hosts", "certificates"}
+    assert set(options) - tested == {"repository", "build-script", "path", *shared_by_ports}
+
+
+@pytest.mark.parametrize("option", ["hosts", "certificates"])
+def test_ports_of_tcp_share_an_option(selfoss, option):
+    relation = ops.testing.Relation("project")
+    config = {option: "shop.example.com, other", "ports": "443:80 25:25/tcp 53:53/udp"}
+
+    out = selfoss.run(selfoss.on.config_changed(), state(relation, config=config))
+
+    said = [port.get(option) for port in published(out, relation)["ports"]]
+    assert said == [["shop.example.com", "other"], ["shop.example.com", "other"], None]
+
+
+def test_an_image_needs_no_repository(selfoss):
+    relation = ops.testing.Relation("project")
+    config = {"repository": None, "image": "registry.example.com/app:1"}
+
+    out = selfoss.run(selfoss.on.config_changed(), state(relation, config=config))
+
+    assert published(out, relation) == {
+        "name": "docker-selfoss",
+        "image": "registry.example.com/app:1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -108,7 +143,8 @@ def test_every_option_has_a_test():
          "repository=URL"),
         ({"repository": "  "}, "Config repository: is not set"),
         ({"ports": "80"}, "Config ports: '80' is not PUBLISHED:TARGET"),
-        ({"ports": "64738:64738/udp"}, "Config ports: '64738:64738/udp' is not PUBLISHED"),
+        ({"ports": "80:80/sctp"}, "Config ports: '80:80/sctp' is not PUBLISHED"),
+        ({"settings": "{"}, "Config settings: is not YAML"),
         ({"environment": "MODE"}, "Config environment: 'MODE' is not NAME=value"),
         ({"environment": "A=1\nA=2"}, "Config environment: sets one name twice"),
         ({"build-args": "1A=x"}, "Config build-args: '1A=x' is not NAME=value"),
@@ -276,3 +312,68 @@ def _fire(context, name, before, relation):
     present = before.get_relation(relation.id)
     extra = {} if name == "relation_created" else {"remote_unit": 0}
     return context.run(getattr(context.on, name)(present, **extra), before)
+
+
+@pytest.fixture
+def command(selfoss, tmp_path, monkeypatch):
+    hook_command = charms.part("dockerfile", "hook_command")
+    program = tmp_path / "build-hook"
+    monkeypatch.setattr(hook_command, "COMMAND", program)
+
+    def install(text):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+
+    return install
+
+
+LIVE = """printf '{"id": 7, "phase": "live", "reason": null, "said": "%s"}' "$*" """
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "said"),
+    [
+        ("deploy", {}, "deploy docker-selfoss --json"),
+        (
+            "deploy",
+            {"ref": "side", "wait": True},
+            "deploy docker-selfoss --ref side --wait --json",
+        ),
+        ("rollback", {"to": 3}, "rollback docker-selfoss --to 3 --json"),
+        ("rollback", {"wait": True}, "rollback docker-selfoss --wait --json"),
+    ],
+)
+def test_a_build_is_asked_for(selfoss, command, action, parameters, said):
+    command(LIVE)
+
+    selfoss.run(selfoss.on.action(action, params=parameters), state())
+
+    assert selfoss.action_results["build"] == 7
+    assert json.loads(selfoss.action_results["details"])["said"] == said
+
+
+def test_a_build_that_failed_fails_the_action(selfoss, command):
+    command("""echo '{"id": 7, "phase": "failed", "reason": "exit 1"}'; exit 1""")
+
+    with pytest.raises(ops.testing.ActionFailed, match="Build 7 failed: exit 1"):
+        selfoss.run(selfoss.on.action("deploy", params={"wait": True}), state())
+
+
+def test_a_refusal_is_the_build_hooks_sentence(selfoss, command):
+    command("echo 'build-hook: There is no project docker-selfoss' >&2; exit 1")
+
+    with pytest.raises(ops.testing.ActionFailed, match=r"^There is no project docker-selfoss$"):
+        selfoss.run(selfoss.on.action("rollback"), state())
+
+
+def test_without_a_build_hook_there_is_nobody_to_ask(selfoss, command):
+    with pytest.raises(ops.testing.ActionFailed, match="no build hook on this machine"):
+        selfoss.run(selfoss.on.action("deploy"), state())
+
+
+@pytest.mark.parametrize("ref", ["--upload-pack=x", "a b", "a..b^"])
+def test_what_is_no_ref_is_refused(selfoss, command, ref):
+    command(LIVE)
+
+    with pytest.raises(ops.testing.ActionFailed):
+        selfoss.run(selfoss.on.action("deploy", params={"ref": ref}), state())

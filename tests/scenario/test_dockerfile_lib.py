@@ -9,7 +9,6 @@ import pytest
 from charms.docker_build_hook.v0 import dockerfile, dockerfile_testing
 
 from build_hook import project as product
-from build_hook.service import Service
 from tests.scenario import charms
 from tests.scenario.conftest import HERE, MODEL_UUID
 
@@ -48,19 +47,6 @@ FULL = dockerfile.Project(
     watch=4,
 )
 SCRIPTS = dockerfile.Scripts(build_script="build.sh", local_path="/srv/docker-selfoss")
-
-
-# Run settings of Compose that travel under ``service``.
-IN_SERVICE = Service.model_fields.keys() - dockerfile.Project.model_fields.keys()
-# secrets cannot be brought to the machine through the relation
-OF_THE_BUILD_HOOK = {
-    "webhook_secrets",
-    "allow_unsigned",
-    "match",
-    "deploy_key",
-    "access_token",
-    "access_user",
-}
 
 
 class ProjectCharm(ops.CharmBase):
@@ -295,16 +281,18 @@ def test_values_are_frozen():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "of_the_build_hook"),
+    ("ours", "theirs"),
     [
-        (dockerfile.Project, product.Project, OF_THE_BUILD_HOOK | IN_SERVICE),
-        (dockerfile.Build, product.Build, set()),
-        (dockerfile.Health, product.Health, set()),
-        (dockerfile.Port, product.Port, {"hosts", "certificates", "redirect_from"}),
+        (dockerfile.Project, product.Project),
+        (dockerfile.Build, product.Build),
+        (dockerfile.Health, product.Health),
     ],
 )
-def test_offers_what_the_product_has(ours, theirs, of_the_build_hook):
-    assert set(ours.model_fields) - {"service"} == set(theirs.model_fields) - of_the_build_hook
+def test_says_only_what_the_product_has(ours, theirs):
+    of_the_relation = {"service", "settings", "environment_secret", "access_secret"}
+    of_the_relation |= {"build_secret"}
+
+    assert set(ours.model_fields) - of_the_relation <= set(theirs.model_fields)
 
 
 def test_builders_make_what_the_sides_read(hook_side, project_side):

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """The dockerfile charm: one project, as config, on its way to the build hook."""
 
+import json
+
+import hook_command
 import ops
 import project_options
 import pydantic
@@ -12,6 +15,20 @@ class GetWebhookParams(pydantic.BaseModel):
     """Parameters of ``get-webhook``."""
 
     reveal: bool = False
+
+
+class DeployParams(pydantic.BaseModel):
+    """Parameters of ``deploy``: a ref reaches git, no option can be smuggled in as one."""
+
+    ref: str | None = pydantic.Field(default=None, pattern=r"^[A-Za-z0-9][^\s~^:?*\[\\]*$")
+    wait: bool = False
+
+
+class RollbackParams(pydantic.BaseModel):
+    """Parameters of ``rollback``."""
+
+    to: int | None = pydantic.Field(default=None, ge=1)
+    wait: bool = False
 
 
 class DockerfileCharm(ops.CharmBase):
@@ -33,6 +50,8 @@ class DockerfileCharm(ops.CharmBase):
         ):
             framework.observe(event, self._on_change)
         framework.observe(self.on.update_status, self._on_change)
+        framework.observe(self.on["deploy"].action, self._on_deploy)
+        framework.observe(self.on["rollback"].action, self._on_rollback)
         framework.observe(self.on["get-webhook"].action, self._on_get_webhook)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
@@ -42,6 +61,16 @@ class DockerfileCharm(ops.CharmBase):
         except project_options.OptionError:
             return  # what was published stays; collect-status says how to mend the option
         self.project.publish(project, project_options.scripts(self.config))
+
+    def _on_deploy(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(DeployParams, errors="fail")
+        ref = ["--ref", params.ref] if params.ref else []
+        self._build(event, params.wait, "deploy", self.app.name, *ref)
+
+    def _on_rollback(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(RollbackParams, errors="fail")
+        to = ["--to", str(params.to)] if params.to else []
+        self._build(event, params.wait, "rollback", self.app.name, *to)
 
     def _on_get_webhook(self, event: ops.ActionEvent) -> None:
         params = event.load_params(GetWebhookParams, errors="fail")
@@ -68,6 +97,16 @@ class DockerfileCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(text))
             return
         event.add_status(standing.status(self.project.reports(), self._url(project), app))
+
+    def _build(self, event: ops.ActionEvent, wait: bool, *arguments: str) -> None:
+        try:
+            said = hook_command.ask(*arguments, *(["--wait"] if wait else []))
+        except hook_command.CommandError as error:
+            event.fail(str(error))
+            return
+        event.set_results({"build": said["id"], "details": json.dumps(said, indent=2)})
+        if wait and said["phase"] != "live":
+            event.fail(f"Build {said['id']} {said['phase']}: {said['reason'] or 'see its log'}")
 
     def _read(self) -> dockerfile.Project:
         return project_options.read(self.config, self.app.name)

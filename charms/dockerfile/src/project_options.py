@@ -8,13 +8,14 @@ import pydantic
 import yaml
 from charms.docker_build_hook.v0 import dockerfile
 
-_PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp))?")
+_PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp|udp))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
 _HEALTH = "health-"
 _PLAIN = (
     "ref", "tags", "branches", "strategy", "provider", "allow-sha1", "after-ci",
-    "cancel-running", "stop-grace-period", "drain", "watch",
+    "cancel-running", "stop-grace-period", "drain", "watch", "image", "environment-secret",
+    "access-secret", "build-secret",
 )  # fmt: skip
 
 Options = Mapping[str, str | int | float | bool]
@@ -49,17 +50,18 @@ def read(options: Options, app: str) -> dockerfile.Project:
 
     """
     repository = str(options.get("repository", "")).strip()
-    if not repository:
+    if not repository and not options.get("image"):
         raise OptionError("repository", "is not set", "repository=URL")
     lists = {
-        "ports": _ports(str(options.get("ports", ""))),
+        "ports": _ports(options),
         "environment": _variables(options, "environment"),
         "volumes": _lines(options, "volumes"),
         "command": _command(options),
         "paths": _lines(options, "paths"),
         "allow_from": _lines(options, "allow-from"),
         "skip_words": _lines(options, "skip-words"),
-        "service": _service(str(options.get("service", ""))),
+        "service": _yaml(options, "service", "{init: true}"),
+        "settings": _yaml(options, "settings", "{cancel_running: true}"),
     }
     plain = {key.replace("-", "_"): options[key] for key in _PLAIN if _is_said(options.get(key))}
     fields = {key: value for key, value in lists.items() if value} | plain
@@ -109,21 +111,26 @@ def _health(options: Options) -> dockerfile.Health | None:
     return dockerfile.Health.model_validate(given) if given else None
 
 
-def _ports(text: str) -> tuple[dockerfile.Port, ...]:
+def _ports(options: Options) -> tuple[dockerfile.Port, ...]:
     ports: list[dockerfile.Port] = []
-    for word in text.replace(",", " ").split():
+    shared = {"hosts": _words(options, "hosts"), "certificates": _words(options, "certificates")}
+    for word in _words(options, "ports") or ():
         found = _PORT.fullmatch(word)
         if found is None:
             raise OptionError(
                 "ports",
-                f"{word!r} is not PUBLISHED:TARGET or PUBLISHED:TARGET/tcp",
+                f"{word!r} is not PUBLISHED:TARGET, PUBLISHED:TARGET/tcp or PUBLISHED:TARGET/udp",
                 'ports="9000:80"',
             )
         published, target, protocol = found.groups()
-        ports.append(
-            dockerfile.Port(target=int(target), published=int(published), app_protocol=protocol)
-        )
+        kind = {"protocol": "udp"} if protocol == "udp" else {**shared, "app_protocol": protocol}
+        port = {"target": int(target), "published": int(published), **kind}
+        ports.append(dockerfile.Port.model_validate(port))
     return tuple(ports)
+
+
+def _words(options: Options, option: str) -> tuple[str, ...] | None:
+    return tuple(str(options.get(option, "")).replace(",", " ").split()) or None
 
 
 def _variables(options: Options, option: str) -> tuple[dockerfile.Variable, ...]:
@@ -148,15 +155,15 @@ def _command(options: Options) -> tuple[str, ...]:
         raise OptionError("command", str(error), "command='program \"an argument\"'") from error
 
 
-def _service(text: str) -> dict[str, object]:
-    example = 'service="{init: true}"'
+def _yaml(options: Options, option: str, example: str) -> dict[str, object]:
+    example = f'{option}="{example}"'
     try:
-        settings = yaml.safe_load(text) or {}
+        given = yaml.safe_load(str(options.get(option, ""))) or {}
     except yaml.YAMLError as error:
-        raise OptionError("service", "is not YAML", example) from error
-    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
-        raise OptionError("service", "is not a mapping of names and values", example)
-    return settings
+        raise OptionError(option, "is not YAML", example) from error
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise OptionError(option, "is not a mapping of names and values", example)
+    return given
 
 
 def _lines(options: Options, option: str) -> tuple[str, ...]:

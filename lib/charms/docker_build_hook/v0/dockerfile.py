@@ -33,7 +33,7 @@ import pydantic
 # Of our own making, since tools ask for one: the store gives another to a registered library.
 LIBID = "6e2f6a1c9d0b4c7f8a35d1e07b94c2aa"
 LIBAPI = 0
-LIBPATCH = 1
+LIBPATCH = 2
 PYDEPS = ["pydantic>=2"]
 
 OLD_REF = "refs/heads/master"  # the branch that a build hook of 2015 followed
@@ -51,11 +51,18 @@ class Variable(_Value):
 
 
 class Port(_Value):
-    """A port of the container, and the port of the host that leads to it."""
+    """A port of the container, and the port of the host that leads to it.
+
+    ``certificates`` are names that the build hook's machine knows.
+    """
 
     target: int
     published: int
     app_protocol: str | None = None
+    protocol: str | None = None
+    hosts: tuple[str, ...] | None = None
+    certificates: tuple[str, ...] | None = None
+    redirect_from: int | None = None
 
 
 class Build(_Value):
@@ -80,9 +87,23 @@ class Health(_Value):
 
 
 class _Settings(_Value):
-    """``service`` has run settings of the Compose specification that have no field here."""
+    """What has a field here, and what has none.
+
+    ``service`` has run settings of the Compose specification, ``settings`` everything else that
+    the build hook's registry knows, by its names; both for what has no field of its own.
+
+    ``environment_secret``, ``access_secret`` and ``build_secret`` are ids of Juju secrets that the
+    build hook has been granted. Their keys: ``environment`` (NAME=value lines); ``deploy-key``,
+    ``access-token`` with ``access-user``, ``registry-login`` (USER:PASSWORD); one key for each
+    secret of the build, by its id there.
+    """
 
     name: str | None = None
+    image: str | None = None
+    environment_secret: str | None = None
+    access_secret: str | None = None
+    build_secret: str | None = None
+    settings: dict[str, Any] | None = None
     ref: str | None = None
     tags: str | None = None
     branches: str | None = None
@@ -107,9 +128,12 @@ class _Settings(_Value):
 
 
 class Project(_Settings):
-    """What a project asks for; ``name`` defaults to the name of its application."""
+    """What a project asks for; ``name`` defaults to the name of its application.
 
-    repository: str
+    It has a repository to build from, or an image to pull.
+    """
+
+    repository: str = ""
 
 
 class Scripts(_Value):
@@ -179,7 +203,8 @@ class ProjectProvider:
 
     def publish(self, project: Project, scripts: Scripts | None = None) -> None:
         """Ask every related build hook for the project."""
-        wire = _ProjectApp.model_validate(project.model_dump())
+        said = project.model_dump()
+        wire = _ProjectApp.model_validate({**said, "repository": project.repository or None})
         for relation in self._relations():
             if self._charm.unit.is_leader():
                 _save(relation.data[self._charm.app], wire)
@@ -278,8 +303,9 @@ def _report(relation: ops.Relation, unit: ops.Unit, here: str) -> Report:
 def _project(relation: ops.Relation, bags: list[ops.RelationDataContent]) -> Project | None:
     """What is asked for; None if nothing has been said yet."""
     wire = _load(_ProjectApp, relation.data[relation.app])
-    if wire.repository is not None:
-        return Project.model_validate(wire.model_dump())
+    if wire.repository is not None or wire.image is not None:
+        said = wire.model_dump()
+        return Project.model_validate({**said, "repository": wire.repository or ""})
     raw = next((bag["repository"] for bag in bags if bag.get("repository")), None)
     return Project(repository=raw, ref=OLD_REF) if raw else None
 
