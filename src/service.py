@@ -66,6 +66,7 @@ def ensure_state(wanted: config.Config) -> None:
     machine.ensure_folder(state, 0o3770, wanted.user, GROUP, whole=False)
     for path, mode, user in (
         (wanted.product.secrets, 0o710, config.WEB_USER),
+        (wanted.product.certificates, 0o700, wanted.user),
         (wanted.product.repositories, 0o700, wanted.user),
         (wanted.product.checkouts, 0o700, wanted.user),
         (wanted.product.logs, 0o2750, wanted.user),

@@ -11,7 +11,7 @@ import config
 import project_secrets
 import service
 import webhooks
-from build_hook import project, registry, settings
+from build_hook import claims, project, registry, settings
 
 _NAMED = re.compile(rf'"({re.escape(service.SECRET_PREFIX)}[a-z0-9._-]+)"')
 
@@ -29,7 +29,9 @@ class Desired:
     @property
     def ports(self) -> tuple[int, ...]:
         """Every port that the world may reach."""
-        published = {port.published for p in self.registry.projects for port in p.ports}
+        published = {
+            n for p in self.registry.projects for port in p.ports for n in port.listens_on
+        }
         return tuple(sorted({self.config.product.port, *published}))
 
     @property
@@ -119,7 +121,7 @@ def _without_clashes(
     problems: dict[str, str],
 ) -> tuple[project.Project, ...]:
     """First come, first served: those that serve already are asked first."""
-    owners: dict[int, str] = {wanted.port: "the webhook server"}
+    board = claims.Claims()
     names: dict[str, str] = {}
     accepted: list[project.Project] = []
     serving = {p.name for p in present.projects}
@@ -128,35 +130,27 @@ def _without_clashes(
         entry = candidates[app]
         if entry is None:
             continue
-        problem = _clash(entry, owners, names)
+        problem = _clash(entry, wanted, board, names)
         if problem is not None:
             problems[app] = problem
-            entry = _as_before(entry, present, owners, names)
+            before = present.find(entry.name)
+            is_free = before and _clash(before, wanted, board, names) is None
+            entry = before if is_free else None
         if entry is not None:
-            owners |= {port.published: entry.name for port in entry.ports}
             names[entry.name] = app
             accepted.append(entry)
     return tuple(sorted(accepted, key=lambda p: p.name))
 
 
-def _as_before(
-    entry: project.Project,
-    present: registry.Registry,
-    owners: dict[int, str],
-    names: dict[str, str],
-) -> project.Project | None:
-    before = present.find(entry.name)
-    return before if before and _clash(before, owners, names) is None else None
-
-
-def _clash(entry: project.Project, owners: dict[int, str], names: dict[str, str]) -> str | None:
+def _clash(
+    entry: project.Project, wanted: settings.Settings, board: claims.Claims, names: dict[str, str]
+) -> str | None:
+    """Why the project cannot have what it claims; None if it has got it."""
     if entry.name in names:
         return f"the name {entry.name} belongs to {names[entry.name]}; choose another"
-    for port in entry.ports:
-        if port.published in owners:
-            owner = owners[port.published]
-            return f"port {port.published} belongs to {owner}; publish another"
-    return None
+    if wanted.port in {number for port in entry.ports for number in port.listens_on}:
+        return f"port {wanted.port} belongs to the webhook server; publish another"
+    return board.add(entry.name, *entry.ports)
 
 
 def _name(entry: project.Project | None) -> str:

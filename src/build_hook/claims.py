@@ -23,9 +23,9 @@ class Claims:
         self._owners: dict[tuple[int, str | None], str] = {}
         self._first: dict[int, Claim] = {}
 
-    def add(self, of: str, port: service.Port) -> str | None:
-        """Take what a project's port claims, or say why that cannot be."""
-        wanted = list(_claims(of, port))
+    def add(self, of: str, *ports: service.Port) -> str | None:
+        """Take all that a project's ports claim, or nothing and say why that cannot be."""
+        wanted = [claim for port in ports for claim in _claims(of, port)]
         for claim in wanted:
             problem = self._problem(claim)
             if problem is not None:

@@ -65,8 +65,11 @@ def create(folder: pathlib.Path, name: str, value: bytes) -> bool:
 
 
 def write(path: pathlib.Path, content: bytes) -> None:
-    """Write a file that nobody else may read."""
+    """Write a file that only its folder's owner may read, also when root writes it."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(handle, folder.st_uid, folder.st_gid)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()

@@ -105,6 +105,7 @@ def test_folders_keep_web_from_what_is_not_its_own(hook, world, machine):
     }
     assert modes == {
         "secrets": "0o710",
+        "certificates": "0o700",
         "repositories": "0o700",
         "checkouts": "0o700",
         "logs": "0o2750",
@@ -588,7 +589,8 @@ def test_the_one_that_has_a_port_keeps_it(hook, world, machine):
 
     assert [p["name"] for p in registry(machine)] == ["zebra"]
     assert state.unit_status == ops.BlockedStatus(
-        "ant: port 9000 belongs to zebra; publish another"
+        "ant: zebra and ant both publish port 9000 without hosts: give all but one of them host "
+        "names, or another port"
     )
 
 

@@ -11,6 +11,7 @@ from charms.docker_build_hook.v0 import dockerfile_testing
 from tests.scenario import charms
 from tests.scenario.conftest import HERE, MODEL_UUID
 
+SECRET = "secret:cvq8gh8sr2lc7dpjv9j0"
 REPOSITORY = "https://git.example.com/chuck/docker-selfoss.git"
 
 
@@ -71,9 +72,9 @@ def test_publishes_today_and_2015(selfoss):
         ("ports", "53:5353/udp", "ports",
          [{"target": 5353, "published": 53, "protocol": "udp"}]),
         ("image", "registry.example.com/app:1", "image", "registry.example.com/app:1"),
-        ("environment-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "environment_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
-        ("access-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "access_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
-        ("build-secret", "secret:cvq8gh8sr2lc7dpjv9j0", "build_secret", "secret:cvq8gh8sr2lc7dpjv9j0"),
+        ("environment-secret", SECRET, "environment_secret", SECRET),
+        ("access-secret", SECRET, "access_secret", SECRET),
+        ("build-secret", SECRET, "build_secret", SECRET),
         ("settings", "{build: {pull: true}}", "settings", {"build": {"pull": True}}),
         ("environment", "MODE=a b\nEMPTY=", "environment",
          [{"name": "MODE", "value": "a b"}, {"name": "EMPTY", "value": ""}]),
@@ -95,7 +96,7 @@ def test_publishes_today_and_2015(selfoss):
 def test_option_reaches_the_build_hook(selfoss, option, value, field, wire):
     relation = ops.testing.Relation("project")
 
-    granted = [ops.testing.Secret({"environment": "A=1"}, id="secret:cvq8gh8sr2lc7dpjv9j0")]
+    granted = [ops.testing.Secret({"environment": "A=1"}, id=SECRET)]
 
     out = selfoss.run(
         selfoss.on.config_changed(), state(relation, config={option: value}, secrets=granted)

@@ -63,3 +63,15 @@ def test_file_is_looked_at_once_in_an_interval(tmp_path):
     assert files.read("shop") is None
     now[0] = 0.5
     assert files.read("shop") == b"new"
+
+
+@pytest.mark.parametrize("user", [0, 1234])
+def test_what_root_writes_belongs_to_the_folders_owner(tmp_path, monkeypatch, user):
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "fchown", lambda _, uid, gid: given.append((uid, gid)))
+
+    secret_files.write(tmp_path / "key", b"x")
+
+    owner = tmp_path.stat()
+    assert given == ([(owner.st_uid, owner.st_gid)] if user == 0 else [])
