@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import addresses, errors
+from build_hook import addresses, errors, folders
 
 PREFIX = "BUILD_HOOK_"
 # sun_path holds 108 bytes; the longest socket name below the state folder needs 26 of them.
@@ -25,12 +25,9 @@ def _split(given: object) -> object:
     return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
 
-class Settings(pydantic.BaseModel):
+class Settings(folders.Folders):
     """Everything an operator can set, frozen."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    state: pathlib.Path = pydantic.Field(description="folder that holds all that must survive")
     listen: str = pydantic.Field(default="0.0.0.0", description="address of web")  # noqa: S104
     port: Annotated[int, pydantic.Field(ge=0, le=65535)] = pydantic.Field(
         default=8080, description="port of web; 0 takes a free one"
@@ -59,6 +56,21 @@ class Settings(pydantic.BaseModel):
     )
     build_log_mb: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
         default=10, description="most of a build's log that is kept, in MiB"
+    )
+    keep_logs_days: Annotated[float, pydantic.Field(gt=0)] = pydantic.Field(
+        default=90, description="days that logs of builds are kept, if their records are"
+    )
+    keep_logs_mb: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        default=1024, description="most that all logs may hold, in MiB; the oldest go first"
+    )
+    disk_high_percent: Annotated[float, pydantic.Field(gt=0, le=100)] = pydantic.Field(
+        default=90,
+        description="use of the disk above which images go that neither serve nor served last",
+    )
+    build_cache_mb: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        default=0,
+        description="size that the build cache of the engine is cut down to, in MiB, whoever "
+        "made it; 0 leaves it alone",
     )
     build_limits: Literal["try", "required", "off"] = pydantic.Field(
         default="try",
@@ -99,56 +111,6 @@ class Settings(pydantic.BaseModel):
         default=(),
         description="networks whose X-Forwarded-For is believed; in a variable with commas",
     )
-
-    @property
-    def registry(self) -> pathlib.Path:
-        """The registry file."""
-        return self.state / "registry.json"
-
-    @property
-    def database(self) -> pathlib.Path:
-        """Deliveries and builds."""
-        return self.state / "build-hook.db"
-
-    @property
-    def secrets(self) -> pathlib.Path:
-        """One 0600 file per secret."""
-        return self.state / "secrets"
-
-    @property
-    def certificates(self) -> pathlib.Path:
-        """One 0600 PEM file per certificate, with its chain and key."""
-        return self.state / "certificates"
-
-    @property
-    def known_hosts(self) -> pathlib.Path:
-        """SSH host keys that were accepted."""
-        return self.state / "known_hosts"
-
-    @property
-    def repositories(self) -> pathlib.Path:
-        """Bare mirrors."""
-        return self.state / "repositories"
-
-    @property
-    def checkouts(self) -> pathlib.Path:
-        """One folder per running build."""
-        return self.state / "checkouts"
-
-    @property
-    def logs(self) -> pathlib.Path:
-        """One file per build."""
-        return self.state / "logs"
-
-    @property
-    def run(self) -> pathlib.Path:
-        """Sockets, pid files and the proxy's configuration."""
-        return self.state / "run"
-
-    @property
-    def instance(self) -> str:
-        """What tells this state folder's objects in Docker from those of another one."""
-        return (self.state / "instance").read_text(encoding="ascii").strip()
 
 
 def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -7,22 +7,22 @@ from tests.repo import source
 # Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
-    "addresses errors labels links patterns push reference remotes values",
+    "addresses errors folders labels links patterns push reference remotes values",
     "recipe refs",
-    "buildlog certificate condition intake limiter login process schedule service signatures "
-    "wake web_log web_worker",
+    "buildlog certificate condition intake limiter log_folder login process schedule service "
+    "signatures wake web_log web_worker",
     "secret_files settings",
     "project",
     "claims matching redaction repository runspec",
     "answers cgroups checkout clients engine forges store",
-    "manifests",
+    "lock manifests",
     "pulled",
-    "body build_command build_failure ceilings containers decision housekeeping images inbox "
+    "body build_cache build_command build_failure ceilings containers decision images inbox "
     "orders proxy registry standing warden",
     "builder catalogue collect cost departures gate judge supervise tend",
-    "delivery doctor health job listing watch",
+    "delivery doctor health job listing upkeep watch",
     "farewell sources",
-    "cycle hooks reconcile recover replay",
+    "cycle hooks housekeeping reconcile recover replay",
     "api explain pipeline",
     "metrics",
     "app worker",

@@ -7,7 +7,7 @@ import click
 
 from build_hook import registry, settings
 from build_hook.cli import options
-from build_hook.deploy import engine, images
+from build_hook.deploy import engine
 from build_hook.store import builds
 
 
@@ -29,19 +29,31 @@ def doctor(with_settings: settings.Settings, as_json: bool) -> None:
     sys.exit(0 if all(f.ok for f in findings) else 1)
 
 
+_BOUNDS = (
+    "keep_images", "keep_builds", "keep_logs_days", "keep_logs_mb", "build_log_mb",
+    "build_cache_mb", "disk_high_percent", "min_free_mb",
+)  # fmt: skip
+
+
 @click.command()
 @options.as_json
 @options.with_settings
 def gc(with_settings: settings.Settings, as_json: bool) -> None:
-    """Remove images, records and logs of ours that no roll-back needs."""
-    from build_hook.deploy import collect
+    """Remove what no bound allows: images, records, logs; build cache if it is ours to cut."""
+    from build_hook.deploy import upkeep
 
-    shelf = images.Images(engine.Engine(with_settings.docker_host, with_settings.instance))
-    store = builds.Builds(with_settings.database)
+    docker = engine.Engine(with_settings.docker_host, with_settings.instance)
+    of = upkeep.Upkeep(with_settings, docker, builds.Builds(with_settings.database))
     names = [p.name for p in registry.load(with_settings.registry).projects]
-    done = [collect.tidy(name, with_settings, store, shelf) for name in names]
-    total = {"images": sum(d.images for d in done), "builds": sum(d.builds for d in done)}
+    freed = of.bound(names) + of.relieve(names)
+    used = round(of.used_percent(), 1)
     if as_json:
-        options.print_json(total)
+        bounds = {name: getattr(with_settings, name) for name in _BOUNDS}
+        options.print_json(
+            {**dataclasses.asdict(freed), "disk_used_percent": used, "bounds": bounds}
+        )
     else:
-        click.echo(f"removed {total['images']} images and {total['builds']} records")
+        click.echo(
+            f"removed {freed.images} images, {freed.builds} records, {freed.logs} logs and "
+            f"{freed.cache_bytes // 2**20} MiB of build cache; the disk is {used:g} % full"
+        )

@@ -1,33 +1,52 @@
-"""What is done now and then while the worker runs: old deliveries are forgotten."""
+"""What is done now and then while the worker runs, so that nothing of ours grows for ever."""
 
+import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from build_hook import errors, settings
+from build_hook.deploy import upkeep
 from build_hook.store import archive, session
 
 EVERY = 600.0
+_LOOKS = 10  # at the disk, in that time
 _DAY = 86_400
 
 _log = logging.getLogger(__name__)
 
 
 class Housekeeper(threading.Thread):
-    """Keeps deliveries within their bounds of time and room."""
+    """Keeps deliveries, images, logs and cache within bounds, and the disk below its mark."""
 
-    def __init__(self, with_settings: settings.Settings) -> None:
+    def __init__(
+        self,
+        with_settings: settings.Settings,
+        of: upkeep.Upkeep,
+        names: Callable[[], Iterable[str]],
+    ) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self._settings = with_settings
+        self._upkeep = of
+        self._names = names
 
     def run(self) -> None:
         """Look again and again, for as long as the process lives."""
-        while True:
+        for turn in itertools.count():
             try:
-                forget(self._settings, time.time())
+                if turn % _LOOKS == 0:
+                    forget(self._settings, time.time())
+                    _tell("to stay within bounds", self._upkeep.bound(self._names()))
+                _tell("for the disk is full", self._upkeep.relieve(self._names()))
             except errors.BuildHookError as error:
-                _log.warning("old deliveries stay for now: %s", error)
-            time.sleep(EVERY)
+                _log.warning("what is old stays for now: %s", error)
+            time.sleep(EVERY / _LOOKS)
+
+
+def _tell(why: str, freed: upkeep.Freed) -> None:
+    if freed:
+        _log.info("removed %s: %s", why, freed)
 
 
 def forget(with_settings: settings.Settings, now: float) -> int:

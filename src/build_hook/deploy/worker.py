@@ -1,12 +1,11 @@
 """The worker: takes queued builds, one per project at a time, and changes the world."""
 
-import fcntl
 import logging
 import os
 import signal
 import threading
 import time
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from build_hook import errors, project, registry, settings, wake
 from build_hook.deploy import (
@@ -17,12 +16,14 @@ from build_hook.deploy import (
     departures,
     housekeeping,
     job,
+    lock,
     pipeline,
     reconcile,
     recover,
     redaction,
     sources,
     tend,
+    upkeep,
 )
 from build_hook.deploy.engine import Engine
 from build_hook.proxy import fronts
@@ -37,7 +38,7 @@ class Worker:
 
     def __init__(self, with_settings: settings.Settings) -> None:
         self._settings = with_settings
-        self._lock_file = _only_one(with_settings)
+        self._lock_file = lock.take(with_settings)
         self._listener = wake.Listener(with_settings.run)
         self._store = builds.Builds(with_settings.database)
         self._engine = Engine(with_settings.docker_host, with_settings.instance)
@@ -70,7 +71,11 @@ class Worker:
         tend.Tender(self._store, self._containers, self._proxy).start()
         self._pipeline.farewells.start()
         self._reconciler.start()
-        housekeeping.Housekeeper(self._settings).start()
+        housekeeping.Housekeeper(
+            self._settings,
+            upkeep.Upkeep(self._settings, self._engine, self._store),
+            lambda: [of.name for of in self._registry.current.projects],
+        ).start()
         _log.info("ready, %d projects", len(self._registry.current.projects))
         while True:
             nudges = self._listener.wait(_LOOK_EVERY)
@@ -237,14 +242,3 @@ def _stop(*_: object) -> None:
 def _leave(why: object, *of: object) -> NoReturn:
     _log.error(f"{why}. The worker starts again", *of)
     os._exit(1)
-
-
-def _only_one(with_settings: settings.Settings) -> TextIO:
-    file = (with_settings.run / "worker.lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise errors.SettingsError(
-            f"Another worker runs on {with_settings.state}", "Stop it first"
-        ) from error
-    return file

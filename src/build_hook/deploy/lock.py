@@ -1,0 +1,22 @@
+"""The lock on a state folder: it has one worker."""
+
+import fcntl
+from typing import TextIO
+
+from build_hook import errors, settings
+
+
+def take(with_settings: settings.Settings) -> TextIO:
+    """Take the lock, for as long as the file that is returned lives.
+
+    Raises:
+        SettingsError: if another worker has it.
+    """
+    file = (with_settings.run / "worker.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise errors.SettingsError(
+            f"Another worker runs on {with_settings.state}", "Stop it first"
+        ) from error
+    return file

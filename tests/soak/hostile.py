@@ -1,0 +1,231 @@
+"""Hostile builds beside an application that serves: how each ends, and what its users notice.
+
+``python -m tests.soak.hostile --rounds 4 --seconds 6`` prints the table; ``--write FILE`` keeps
+it. Each kind of build is pushed again and again for that long, in turn with quiet stretches. The
+last kind is harmless: what an ordinary build costs. Limits: half a processor, 256 MiB, 256
+processes, 8 s, 16 MiB of files.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import http.client
+import pathlib
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+
+from benchmarks import page
+from build_hook.store import builds
+from tests.functional import host as hosts
+
+MOST = 1.5  # times the p99 of quiet
+RATE = 100.0  # requests a second
+CLIENTS = 4
+LIMITS = {"cpus": 0.5, "memory": "256m", "pids": 256}
+TIMEOUT, CONTEXT_MB = 8, 16
+HEAD = "ARG BASE\nFROM ${BASE}\n"
+TAIL = "\nCOPY serve.sh /serve.sh\nCMD /serve.sh\n"
+
+Prepare = Callable[[hosts.Project], str]
+
+
+def runs(command: str) -> Prepare:
+    """A Dockerfile with one step that no cache knows."""
+    return lambda project: f"{HEAD}RUN : {uuid.uuid4()}\nRUN {command}{TAIL}"
+
+
+def side_by_side(command: str) -> Prepare:
+    """Eight stages, each with that step, that BuildKit runs at once."""
+
+    def made(project: hosts.Project) -> str:
+        stages = (
+            f"FROM ${{BASE}} AS s{n}\nRUN : {uuid.uuid4()}\nRUN {command}; : {n}\n"
+            for n in range(8)
+        )
+        copies = "".join(f"COPY --from=s{n} /bin/sh /s{n}\n" for n in range(8))
+        return f"ARG BASE\n{''.join(stages)}FROM ${{BASE}}\n{copies}"
+
+    return made
+
+
+def link_out(project: hosts.Project) -> str:
+    link = project.copy.folder / "hostname"
+    link.unlink(missing_ok=True)
+    link.symlink_to("/etc/hostname")
+    return f"{HEAD}RUN : {uuid.uuid4()}\nCOPY hostname /hostname{TAIL}"
+
+
+def large(project: hosts.Project) -> str:
+    (project.copy.folder / "large").write_bytes(bytes((CONTEXT_MB + 1) * 2**20))
+    return f"{HEAD}COPY large /large{TAIL}"
+
+
+def strange(project: hosts.Project) -> str:
+    return f"# syntax=evil.example/builder\n{HEAD}{TAIL}"
+
+
+HARMLESS = "(an ordinary build that fails)"
+KINDS: dict[str, Prepare] = {
+    "fork bomb": runs("b() { b | b & }; b; sleep 60"),
+    "memory hog": runs("x=0123456789abcdef; while :; do x=$x$x; done"),
+    "memory hogs, 8 stages": side_by_side("dd if=/dev/zero of=/dev/shm/x bs=1M count=60; sleep 5"),
+    "endless loop": runs("while :; do :; done"),
+    "endless loops, 8 stages": side_by_side("while :; do :; done"),
+    "endless log": runs("while :; do echo all work and no play; done"),
+    "endless sleep": runs("sleep 100000"),
+    "link out of the context": link_out,
+    "more files than allowed": large,
+    "a builder of its own": strange,
+    HARMLESS: runs("false"),
+}
+
+
+@dataclasses.dataclass(slots=True)
+class Users:
+    """Those of the application: seconds of every answer, and requests that had none."""
+
+    port: int
+    took: list[float] = dataclasses.field(default_factory=list[float])
+    failed: int = 0
+
+    @contextlib.contextmanager
+    def asking(self) -> Generator[None]:
+        done = threading.Event()
+        threads = [threading.Thread(target=self._ask, args=(done,)) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+
+    def p99(self) -> float:
+        return sorted(self.took)[int(len(self.took) * 0.99)] if self.took else 0.0
+
+    def _ask(self, done: threading.Event) -> None:
+        while not done.wait(CLIENTS / RATE):
+            begun = time.monotonic()
+            there = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            with contextlib.closing(there):
+                try:
+                    there.request("GET", "/")
+                    is_good = there.getresponse().read() and True
+                except (OSError, http.client.HTTPException):
+                    is_good = False
+            self.took.append(time.monotonic() - begun)
+            self.failed += not is_good
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """One kind of build: how it ended, and what users saw, times in milliseconds."""
+
+    kind: str
+    builds: int
+    longest: float
+    ended: str
+    requests: int
+    failed: int
+    quiet_p99: float
+    p99: float
+
+    @property
+    def ratio(self) -> float:
+        return self.p99 / self.quiet_p99
+
+    @property
+    def is_good(self) -> bool:
+        return not self.failed and self.ratio <= MOST and bool(self.ended)
+
+
+def measure(
+    kind: str,
+    prepare: Prepare,
+    served: hosts.Project,
+    hostile: hosts.Project,
+    rounds: int,
+    seconds: float,
+) -> Seen:
+    """Quiet stretches, and stretches with one of these builds after the other, in turn."""
+    quiet, users = Users(served.port), Users(served.port)
+    ended: list[builds.Build] = []
+    for _ in range(rounds):
+        with quiet.asking():
+            time.sleep(seconds)
+        end = time.monotonic() + seconds
+        with users.asking():
+            while time.monotonic() < end:
+                ended.append(hostile.deploy(Dockerfile=prepare(hostile)))
+    for name in ("large", "hostname"):
+        (hostile.copy.folder / name).unlink(missing_ok=True)
+    wrong = [build for build in ended if build.phase is not builds.Phase.FAILED]
+    reason = "" if wrong else (ended[-1].reason or "").removeprefix("building: ")
+    return Seen(
+        kind, len(ended), max((b.finished or 0) - b.created for b in ended),
+        reason.partition(". ")[0], len(users.took), quiet.failed + users.failed,
+        quiet.p99() * 1000, users.p99() * 1000,
+    )  # fmt: skip
+
+
+def run(kinds: list[str], rounds: int, seconds: float) -> list[Seen]:
+    """All kinds on one host, whose application never changes."""
+    with (
+        hosts.base_image() as base,
+        hosts.serving(base, min_free_mb=10, build_context_mb=CONTEXT_MB) as host,
+    ):
+        served = host.add("served")
+        served.live()
+        before = served.serving()
+        hostile = host.add("hostile", build={"limits": LIMITS, "timeout": TIMEOUT})
+        hostile.live()
+        found = [measure(kind, KINDS[kind], served, hostile, rounds, seconds) for kind in kinds]
+        assert served.serving() == before
+        assert hostile.answers()
+        return found
+
+
+COLUMNS = (
+    "build", "pushed", "longest, s", "each ended with", "requests", "failed", "p99 quiet, ms",
+    "p99 meanwhile, ms", "ratio",
+)  # fmt: skip
+
+
+def row(seen: Seen) -> tuple[str, ...]:
+    return (
+        seen.kind, str(seen.builds), f"{seen.longest:.1f}", seen.ended or "**not stopped**",
+        str(seen.requests), str(seen.failed), f"{seen.quiet_p99:.1f}", f"{seen.p99:.1f}",
+        f"{seen.ratio:.2f}",
+    )  # fmt: skip
+
+
+def overall(found: list[Seen]) -> str:
+    ratios = sorted(seen.ratio for seen in found)
+    return (
+        f"Median ratio {ratios[len(ratios) // 2]:.2f}, largest {ratios[-1]:.2f} (aim: at most "
+        f"{MOST}); {sum(seen.failed for seen in found)} requests failed."
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.hostile", description=__doc__)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("--rounds", type=int, default=4, help="stretches of each kind")
+    parser.add_argument("--seconds", type=float, default=6, help="each stretch, at least")
+    parser.add_argument("--write", type=pathlib.Path)
+    given = parser.parse_args()
+    found = run(given.kinds or list(KINDS), given.rounds, given.seconds)
+    table = page.table(COLUMNS, [row(seen) for seen in found])
+    print(table, overall(found), sep="\n\n")
+    if given.write:
+        command = f"./dev soak hostile --rounds {given.rounds} --seconds {given.seconds:g}"
+        page.write(given.write, "hostile", command, [table, overall(found)])
+    return 0 if all(seen.is_good for seen in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
