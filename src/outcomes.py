@@ -5,7 +5,7 @@ import dataclasses
 
 from charms.docker_build_hook.v0 import dockerfile
 
-from build_hook import errors, registry, settings, standing
+from build_hook import errors, holds, registry, settings, standing
 from build_hook.deploy import condition
 from build_hook.store import builds
 
@@ -35,7 +35,7 @@ def of_all(options: settings.Settings, present: registry.Registry) -> dict[str, 
     wrong = condition.read(options.run)
     try:
         with contextlib.closing(builds.Builds(options.database, patience=PATIENCE)) as store:
-            found = list(standing.look(present.projects, store, wrong))
+            found = list(standing.look(present.projects, store, wrong, holds.now(options, store)))
     except errors.StoreError:
         return {}
     return {each.project.name: _fate(each) for each in found}

@@ -11,6 +11,8 @@ class BuildHookError(Exception):
 
     # Whether the same commit may succeed another time: the world was at fault, not the commit.
     is_passing = False
+    # The exit status of the container that failed, where one did.
+    exit_code: int | None = None
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -31,6 +33,10 @@ class RegistryError(BuildHookError):
 
 class StoreError(BuildHookError):
     """The database is damaged, or asks for something that is not there."""
+
+
+class DamagedStoreError(StoreError):
+    """The database file is damaged."""
 
 
 class ReplayError(BuildHookError):
@@ -103,6 +109,10 @@ class DatagramsError(ProxyError):
 
 class WatchError(BuildHookError):
     """The new version failed after it had taken over."""
+
+
+class HeldError(BuildHookError):
+    """The project is paused or frozen."""
 
 
 class CancelledError(BuildHookError):

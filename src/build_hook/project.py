@@ -7,10 +7,22 @@ from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
-from build_hook import addresses, login, patterns, reference, refs, service, values
+from build_hook import (
+    addresses,
+    login,
+    patterns,
+    proof,
+    reference,
+    refs,
+    service,
+    timetable,
+    values,
+    windows,
+    zones,
+)
 from build_hook.service import Build, Port
 
-__all__ = ["Build", "Health", "Port", "Project", "Provider"]
+__all__ = ["Build", "Health", "Port", "Project", "Provider", "Tolerance"]
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 Provider = Literal[
@@ -31,32 +43,8 @@ Provider = Literal[
 ]
 
 
-class Health(values.Value):
-    """What a new container must show before it gets traffic.
-
-    An image's own HEALTHCHECK always counts. With ``path`` an HTTP GET must answer 2xx or 3xx;
-    without either a TCP connection must succeed on every published target, and a UDP target must
-    have somebody who listens.
-    """
-
-    path: str | None = pydantic.Field(
-        default=None, pattern=r"^/[!-~]*$", description="path that an HTTP GET must find"
-    )
-    port: values.PortNumber | None = pydantic.Field(
-        default=None, description="container port for path; default: the first target"
-    )
-    timeout: values.Seconds = pydantic.Field(
-        default=60, description="seconds a new container has to become ready"
-    )
-    interval: Annotated[float, pydantic.Field(ge=0.01, le=60)] = pydantic.Field(
-        default=0.05, description="seconds between two probes"
-    )
-    successes: Annotated[int, pydantic.Field(ge=1, le=100)] = pydantic.Field(
-        default=2, description="probes in a row that must succeed"
-    )
-    min_uptime: values.Seconds = pydantic.Field(
-        default=0.5, description="seconds a new container must have run without a restart"
-    )
+Health = proof.Health
+Tolerance = proof.Tolerance
 
 
 class Project(service.Service, login.Login):
@@ -137,6 +125,20 @@ class Project(service.Service, login.Login):
     )
     watch: values.Seconds = pydantic.Field(
         default=10, description="seconds a new version is watched, the old one at hand"
+    )
+    tolerance: Tolerance = Tolerance()
+    freeze: tuple[Annotated[str, pydantic.AfterValidator(windows.check)], ...] = pydantic.Field(
+        default=(),
+        description="windows in which pushes wait, such as Fri 16:00 - Mon 07:00, 22:00 - 06:00 "
+        "or 2026-12-24 - 2027-01-02",
+    )
+    rebuild: Annotated[str, pydantic.AfterValidator(timetable.check)] | None = pydantic.Field(
+        default=None,
+        description="when what serves is built again on a fresh base image, such as 04:30, "
+        "Mon,Thu 04:30, weekly or monthly 04:30",
+    )
+    time_zone: Annotated[str, pydantic.AfterValidator(zones.check)] | None = pydantic.Field(
+        default=None, description="zone of freeze and rebuild; default: that of the settings"
     )
 
     @pydantic.model_validator(mode="before")

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import addresses, errors, folders
+from build_hook import addresses, errors, folders, windows, zones
 
 PREFIX = "BUILD_HOOK_"
 # sun_path holds 108 bytes; the longest socket name below the state folder needs 26 of them.
@@ -110,6 +110,18 @@ class Settings(folders.Folders):
     ] = pydantic.Field(
         default=(),
         description="networks whose X-Forwarded-For is believed; in a variable with commas",
+    )
+
+    freeze: Annotated[
+        tuple[Annotated[str, pydantic.AfterValidator(windows.check)], ...],
+        pydantic.BeforeValidator(_split),
+    ] = pydantic.Field(
+        default=(),
+        description="windows in which pushes of all projects wait, such as Fri 16:00 - Mon 07:00; "
+        "in a variable with commas",
+    )
+    time_zone: Annotated[str, pydantic.AfterValidator(zones.check)] = pydantic.Field(
+        default="UTC", description="zone of freeze and rebuild, such as Europe/Berlin"
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from build_hook import project
+from build_hook import holds, project
 from build_hook.deploy import condition
 from build_hook.store import builds
 
@@ -17,10 +17,14 @@ class Standing:
     last: builds.Build | None
     problem: str | None
     warning: str | None
+    held: str | None
 
 
 def look(
-    projects: Iterable[project.Project], store: builds.Builds, wrong: condition.Condition
+    projects: Iterable[project.Project],
+    store: builds.Builds,
+    wrong: condition.Condition,
+    holding: holds.Holds,
 ) -> Iterator[Standing]:
     """How projects stand now."""
     serving = store.serving()
@@ -32,4 +36,5 @@ def look(
             last=next(iter(store.recent(of.name, 1)), None),
             problem=wrong.projects.get(of.name),
             warning="; ".join(of.warnings) or None,
+            held=holding.why(of),
         )

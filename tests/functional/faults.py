@@ -6,7 +6,7 @@ The tests go through the table; ``python -m tests.soak.faults`` writes it down w
 import contextlib
 import dataclasses
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 
 from build_hook.demo import product
 from tests.functional import host as hosts
@@ -16,11 +16,16 @@ Inject = Callable[[hosts.Project], contextlib.AbstractContextManager[None]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; ``says`` has to match what the user is told."""
+    """One fault; ``says`` has to match what the user is told, ``card`` has to be on its card.
+
+    ``differs`` are files and settings that the card has to name as changed.
+    """
 
     name: str
     inject: Inject
     says: str
+    card: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    differs: tuple[str, ...] = ()
 
 
 def files(**changed: str | None) -> Inject:
@@ -91,16 +96,22 @@ FAULTS = (
         registered(repository="http://127.0.0.1:9/none.git"),
         r"^fetching: git could not fetch refs/heads/main of http://127\.0\.0\.1:9/none\.git: .+"
         r"Check the repository's address and that this machine may read it$",
+        {"phase": "fetching", "next": "build-hook deploy errors"},
+        ("repository",),
     ),
     Fault(
         "ref that is not there",
         registered(ref="refs/heads/none"),
         r"^fetching: .*find remote ref refs/heads/none.*Check the repository's address",
+        {"phase": "fetching", "next": "build-hook deploy errors"},
+        ("ref",),
     ),
     Fault(
         "Dockerfile with a command that fails",
         files(Dockerfile=FROM + 'RUN ["/bin/sh", "-c", "echo no luck; exit 3"]\n'),
         r"^building: The build failed: .*exit code: 3.*\. Read the log, fix, push$",
+        {"phase": "building", "exit_code": 3},
+        ("Dockerfile", "version.txt"),
     ),
     Fault(
         "Dockerfile that is none",
@@ -112,11 +123,15 @@ FAULTS = (
         files(Dockerfile=None),
         r"^building: The repository has no 'Dockerfile'\. Commit it, or correct the project's "
         r"dockerfile$",
+        {"phase": "building", "exit_code": None, "next": "build-hook deploy errors"},
+        ("Dockerfile",),
     ),
     Fault(
         "Dockerfile elsewhere",
         registered(build={"dockerfile": "docker/none"}),
         r"^building: The repository has no 'docker/none'\. Commit it, or correct",
+        {"phase": "building", "next": "build-hook deploy errors"},
+        ("build.dockerfile",),
     ),
     Fault(
         "base image that is not there",
@@ -144,12 +159,16 @@ FAULTS = (
         stranger,
         r"^queued: Port \d+ is used by another program\. Stop what uses it, or publish another "
         r"port; then: build-hook deploy$",
+        {"phase": "queued", "next": "build-hook deploy errors"},
+        ("ports",),
     ),
     Fault(
         "command that is not in the image",
         registered(command=["/bin/none"]),
         r"^starting: The engine could not start the container of build \d+: .*/bin/none.*Correct "
         r"the project's run settings",
+        {"phase": "starting", "next": "build-hook deploy errors"},
+        ("command",),
     ),
     Fault(
         "volume that cannot be mounted",
@@ -162,16 +181,22 @@ FAULTS = (
         files(serve__sh="#!/bin/sh\nexit 7\n"),
         r"^gating: The container died with exit status 7\. Read its last lines in the log, fix, "
         r"push$",
+        {"phase": "gating", "exit_code": 7, "out_of_memory": False},
+        ("serve.sh",),
     ),
     Fault(
         "application that does not listen",
         files(serve__sh="#!/bin/sh\nexec sleep 1000\n"),
         r"^gating: The container was not ready after 3 s: port 8000 .*raise health\.timeout if",
+        {"phase": "gating", "exit_code": None},
+        ("serve.sh",),
     ),
     Fault(
         "health path that is not found",
         registered(health={"path": "/none"}),
         r"^gating: The container was not ready after 3 s: GET /none answers 404\. Read",
+        {"phase": "gating"},
+        ("health.path",),
     ),
     Fault(
         "HEALTHCHECK that fails",

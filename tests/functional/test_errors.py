@@ -39,7 +39,20 @@ def test_fault_is_named_and_what_serves_is_left_alone(host, web, fault):
         assert [c.id for c in web.boxes() if c.is_running] == [serving.id]
         rows = host.run("builds", web.name)["builds"]
         assert build.reason in [row["reason"] for row in rows]
+        check_card(host.run("show", str(build.id)), serving.build, fault)
     web.settle()
+
+
+def check_card(shown, good, fault):
+    card = shown["card"]
+    assert card["reason"] in shown["reason"]
+    expected = {"next": f"build-hook logs {shown['id']}", **fault.card}
+    if "phase" in fault.card:
+        assert {name: card[name] for name in expected} == expected
+    difference = card["difference"]
+    assert difference["build"] == good
+    named = {change["name"] for change in difference["settings"]} | set(difference["files"] or ())
+    assert set(fault.differs) <= named, named
 
 
 def test_after_all_these_faults_the_next_push_goes_live(web):

@@ -1,7 +1,7 @@
 import pytest
 
 from build_hook import labels
-from build_hook.deploy import farewell, job, recover
+from build_hook.deploy import farewell, job, recover, tend
 from build_hook.proxy import front
 from build_hook.store import builds
 from tests.functional import host as hosts
@@ -124,21 +124,37 @@ def test_stopped_container_that_should_serve_is_started(alone, recovery, build):
     assert targets["shop"].address == found.address
 
 
+def remake(host):
+    tend.remake(host.store, host.images, host.store.serving()["shop"])
+
+
 def test_lost_container_is_made_anew_from_its_image(alone, recovery, build):
     live = build(PHASE.LIVE, container=None, serves=True)
 
     assert recovery.adopt([hosts.plain_project("shop")]) == {}
+    remake(alone)
 
     (again,) = alone.store.queued()
     assert (again.source, again.cause) == (live.id, CAUSE.RECONCILE)
+    assert alone.store.serving()["shop"].build == live.id
+
+
+def test_lost_container_whose_image_is_gone_is_built_again(alone, build):
+    live = build(PHASE.LIVE, container=None, serves=True)
+    alone.store.note(live.id, image=f"sha256:{'0' * 64}")
+
+    remake(alone)
+
+    (again,) = alone.store.queued()
+    assert (again.source, again.ref) == (None, live.ref)
     assert alone.store.serving() == {}
 
 
-def test_lost_container_does_not_push_a_queued_build_aside(alone, recovery, build):
+def test_lost_container_does_not_push_a_queued_build_aside(alone, build):
     build(PHASE.LIVE, container=None, serves=True)
     pushed = build(PHASE.QUEUED, container=None)
 
-    recovery.adopt([hosts.plain_project("shop")])
+    remake(alone)
 
     assert [b.id for b in alone.store.queued()] == [pushed.id]
 

@@ -7,22 +7,24 @@ from tests.repo import source
 # Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
-    "addresses errors folders labels links patterns push reference remotes values",
-    "recipe refs",
+    "addresses card errors folders labels links patterns push reference remotes values windows "
+    "zones",
+    "proof recipe refs",
     "buildlog certificate condition intake limiter log_folder login process schedule service "
-    "signatures wake web_log web_worker",
+    "signatures timetable wake web_log web_worker",
     "secret_files settings",
     "project",
-    "claims matching redaction repository runspec",
+    "claims matching redaction repository runspec shown_settings",
     "answers cgroups checkout clients engine forges store",
     "lock manifests",
     "pulled",
-    "body build_cache build_command build_failure ceilings containers decision images inbox "
-    "orders proxy registry standing warden",
-    "builder catalogue collect cost departures gate judge supervise tend",
+    "body build_cache build_command build_failure ceilings containers decision holds images inbox "
+    "orders proxy rebuilds registry warden",
+    "adoption builder catalogue collect cost departures gate judge standing supervise tally tend "
+    "turns",
     "delivery doctor health job listing upkeep watch",
     "farewell sources",
-    "cycle hooks housekeeping reconcile recover replay",
+    "autopsy cycle hooks housekeeping reconcile recover replay wanted",
     "api explain pipeline",
     "metrics",
     "app worker",

@@ -8,9 +8,9 @@ import jsonschema_rs
 import pytest
 
 from benchmarks import signed_push
-from build_hook import wake
+from build_hook import card, wake
 from build_hook.deploy import buildlog, condition
-from build_hook.store import builds, session, tokens
+from build_hook.store import builds, cards, session, tokens
 from build_hook.web.api import openapi, resources, routes
 from tests import world as worlds
 
@@ -154,6 +154,58 @@ def test_build_is_shown_without_its_environment(world, admin, history):
     assert result.json["log"].endswith("/api/v1/builds/1/log")
     assert result.headers["cache-control"] == "no-store"
     assert "hunter2" not in result.text
+
+
+def test_build_tells_its_settings_and_why_it_failed(world, admin, history):
+    build = history.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
+    given = '{"name": "shop", "repository": "https://g.example/a", "watch": 7}'
+    history.note(build.id, settings=given)
+    why = card.Card(phase="building", reason="it broke", next="build-hook logs 1", exit_code=3)
+    cards.keep(history.session, build.id, why)
+    history.enter(build.id, builds.Phase.FAILED, "building: it broke")
+
+    found = world.call(call("/builds/1", admin)).json
+
+    assert found["card"] == why.model_dump(mode="json")
+    assert found["settings"]["watch"] == 7
+    assert found["phases"][0]["seconds"] >= 0
+    assert found["phases"][1]["seconds"] is None
+
+
+@pytest.mark.parametrize("where", ["/projects/shop", ""])
+def test_pause_is_shown_and_holds_deploys_until_resume(world, admin, history, where):
+    paused, shown, refused, forced, resumed, free = world.call(
+        post(f"{where}/pause", admin, {"reason": "stocktaking"}),
+        call("/projects/shop", admin),
+        post("/projects/shop/deploy", admin),
+        post("/projects/shop/deploy", admin, {"force": True}),
+        post(f"{where}/resume", admin),
+        call("/projects/shop", admin),
+    )
+
+    assert paused.json["reason"] == "stocktaking"
+    assert paused.json["project"] == ("shop" if where else None)
+    assert "stocktaking" in shown.json["held"]
+    assert refused.status_code == 409
+    assert "force" in refused.json["hint"]
+    assert forced.status_code == 202
+    assert history.get(forced.json["id"]).force
+    assert resumed.json["paused"] is False
+    assert free.json["held"] is None
+
+
+def test_push_to_a_paused_project_is_taken_with_a_note(world, admin, history):
+    _, told = world.call(post("/projects/shop/pause", admin), worlds.push())
+
+    assert told.status_code == 202
+    assert told.json["builds"]
+    assert "shop is paused since" in told.json["note"]
+
+
+def test_fresh_deploy_is_asked_for(world, admin, history):
+    asked = world.call(post("/projects/shop/deploy", admin, {"fresh": True}))
+
+    assert history.get(asked.json["id"]).fresh
 
 
 @pytest.mark.parametrize("number", ["2", "0", "x", "99999999999999999999999", "../1"])

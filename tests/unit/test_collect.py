@@ -94,3 +94,28 @@ def test_image_of_a_build_under_way_is_kept(config, store, shelf):
     collect.tidy("shop", config, store, shelf)
 
     assert ids(shelf) == ["image-1", "image-5", "image-6"]
+
+
+def test_failed_builds_do_not_push_out_the_versions_to_go_back_to(config, store, shelf):
+    for number in range(7, 12):
+        broken = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
+        store.note(broken.id, image=f"image-{number}")
+        store.enter(broken.id, PHASE.FAILED)
+        shelf.kept.append(images.Image(f"image-{number}", "shop", broken.id))
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert ids(shelf) == ["image-5", "image-6"]
+    assert {5, 6} <= {build.id for build in store.recent("shop")}  # though older than three
+
+
+def test_record_tells_whether_its_image_is_here(config, store, shelf):
+    shelf.kept = shelf.kept[:-2] + shelf.kept[-1:]  # somebody removed one by hand
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert [(b.id, b.has_image) for b in store.recent("shop")] == [
+        (6, True),
+        (5, False),
+        (4, False),
+    ]

@@ -151,7 +151,7 @@ def test_what_cannot_become_fit_fails_at_once(state, says):
     with pytest.raises(errors.GateError, match=says):
         prove(shop(timeout=60), state)
     with pytest.raises(errors.WatchError, match=says):
-        watch.over(60, lambda: state, lambda: False)
+        watch.Watch(shop(), lambda: state, None).over(60, lambda: False)
 
     assert time.monotonic() - begun < 2
 
@@ -165,10 +165,11 @@ def test_who_wants_it_stopped_is_heard():
 
 
 def test_watch_ends_with_its_time_or_with_a_newer_push():
+    watched = watch.Watch(shop(), lambda: YOUNG, None)
     begun = time.monotonic()
-    watch.over(0.5, lambda: YOUNG, lambda: False)
+    watched.over(0.5, lambda: False)
     assert 0.5 <= time.monotonic() - begun < 2
 
     begun = time.monotonic()
-    watch.over(60, lambda: YOUNG, lambda: True)
+    watched.over(60, lambda: True)
     assert time.monotonic() - begun < 1

@@ -65,6 +65,34 @@ def test_roll_back_to_what_has_no_image_of_the_project(asked, store):
     blog = store.add(builds.Request("blog", "refs/heads/main", builds.Cause.PUSH))
     store.note(blog.id, image="x")
 
-    for number in (queued.id, blog.id):
-        with pytest.raises(errors.StoreError, match="has no image of shop"):
+    collected = built(store, "gone")
+    store.note_images("shop", ())
+    good = [built(store, "a"), built(store, "b")]
+
+    for number in (queued.id, blog.id, collected):
+        with pytest.raises(errors.StoreError, match="has no image of shop") as refused:
             asked.roll_back(SHOP, number)
+        assert refused.value.hint == f"These have one: {good[1]}, {good[0]}"
+
+
+def test_roll_back_passes_over_what_was_collected(asked, store):
+    wanted = built(store, "a")
+    built(store, "gone")
+    built(store, "c")
+    store.note_images("shop", {"a", "c"})
+
+    assert asked.roll_back(SHOP).source == wanted
+
+
+def test_held_project_is_deployed_by_force_only(store, tmp_path):
+    held = orders.Orders(store, tmp_path, lambda of: f"{of.name} is paused")
+
+    with pytest.raises(errors.HeldError, match=r"^shop is paused\. To deploy now: .* --force$"):
+        held.deploy(SHOP)
+    assert store.recent() == []
+
+    assert held.deploy(SHOP, force=True).force
+    assert held.deploy(SHOP, force=True, fresh=True).fresh
+    built(store, "a")
+    built(store, "b")
+    assert held.roll_back(SHOP)

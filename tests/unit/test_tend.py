@@ -44,7 +44,9 @@ class Store:
 
 
 def follow(store: Store, proxy: Proxy) -> str:
-    tender = tend.Tender(cast("Any", store), cast("Any", None), cast("Any", proxy))
+    tender = tend.Tender(
+        cast("Any", store), cast("Any", None), cast("Any", None), cast("Any", proxy), lambda: None
+    )
     tender._refresh(cast("Any", Box()))
     return proxy.now
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from build_hook import errors, orders, project, registry, settings
+from build_hook import errors, holds, orders, project, registry, settings
 from build_hook.cli import options
 from build_hook.deploy import buildlog
 from build_hook.store import builds as store
+from build_hook.store import cards
 
 _FOLLOW_EVERY = 0.2
 
@@ -17,17 +18,27 @@ _FOLLOW_EVERY = 0.2
 @click.command()
 @click.argument("name", metavar="PROJECT")
 @click.option("--ref", help="Another branch or ref than the tracked one.")
+@click.option("--force", is_flag=True, help="Though the project is paused or frozen.")
+@click.option("--fresh", is_flag=True, help="On the newest base image, and without the cache.")
 @click.option("--wait", is_flag=True, help="Follow the log until the build has ended.")
 @options.as_json
 @options.with_settings
 def deploy(
-    with_settings: settings.Settings, name: str, ref: str | None, wait: bool, as_json: bool
+    with_settings: settings.Settings,
+    name: str,
+    ref: str | None,
+    force: bool,
+    fresh: bool,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Build the head of the tracked ref and put it live, whether it has changed or not."""
     of = _registered(with_settings, name)
     known = store.Builds(with_settings.database)
     try:
-        build = orders.Orders(known, with_settings.run).deploy(of, ref)
+        held = holds.now(with_settings, known)
+        asked = orders.Orders(known, with_settings.run, held.why)
+        build = asked.deploy(of, ref, force=force, fresh=fresh)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--ref") from error
     _tell(with_settings, known, build, wait, as_json)
@@ -57,7 +68,7 @@ def cancel(with_settings: settings.Settings, build: int, as_json: bool) -> None:
     """Stop a build before it takes traffic."""
     found = orders.Orders(store.Builds(with_settings.database), with_settings.run).cancel(build)
     if as_json:
-        options.print_json(_row(found))
+        options.print_json(row(found))
     else:
         click.echo(f"build {build} is being cancelled")
 
@@ -73,7 +84,7 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
     found = known.recent(name, limit)
     if as_json:
         rows = [
-            {**_row(b), "phases": [{"phase": p, "at": at} for p, at in known.phases(b.id)]}
+            {**row(b), "phases": [{"phase": p, "at": at} for p, at in known.phases(b.id)]}
             for b in found
         ]
         options.print_json({"builds": rows})
@@ -105,19 +116,29 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
 def logs(with_settings: settings.Settings, what: str, follow: bool, as_json: bool) -> None:
     """Print the log of a build, or of a project's newest build."""
     known = store.Builds(with_settings.database)
-    if what.isdigit():
-        build = known.get(int(what))
-    else:
-        newest = known.recent(what, 1)
-        if not newest:
-            raise errors.StoreError(f"{what} has no builds", "Ask for one: build-hook deploy")
-        build = newest[0]
+    build = find(known, what)
     if as_json:
         file = buildlog.path(with_settings.logs, build.id)
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-        options.print_json({**_row(build), "log": text.splitlines()})
+        why = cards.find(known.session, build.id)
+        shown = why and why.model_dump(mode="json")
+        options.print_json({**row(build), "card": shown, "log": text.splitlines()})
         return
     _print_log(with_settings, known, build.id, follow)
+
+
+def find(known: store.Builds, what: str) -> store.Build:
+    """The build of that number, or the newest one of that project.
+
+    Raises:
+        StoreError: if there is none.
+    """
+    if what.isdigit():
+        return known.get(int(what))
+    newest = known.recent(what, 1)
+    if not newest:
+        raise errors.StoreError(f"{what} has no builds", f"Ask for one: build-hook deploy {what}")
+    return newest[0]
 
 
 def _tell(
@@ -131,7 +152,7 @@ def _tell(
         _print_log(with_settings, known, build.id, follow=True, quiet=as_json)
         build = known.get(build.id)
     if as_json:
-        options.print_json(_row(build))
+        options.print_json(row(build))
     elif wait:
         click.echo(
             f"build {build.id} is {build.phase}{f': {build.reason}' if build.reason else ''}"
@@ -177,7 +198,8 @@ def _print_rest(file: pathlib.Path, printed: int, quiet: bool) -> int:
     return printed + len(rest)
 
 
-def _row(build: store.Build) -> dict[str, Any]:
+def row(build: store.Build) -> dict[str, Any]:
+    """What ``--json`` tells of a build."""
     return {
         "id": build.id,
         "project": build.project,
@@ -191,6 +213,9 @@ def _row(build: store.Build) -> dict[str, Any]:
         "finished": build.finished,
         "image": build.image,
         "image_digest": build.image_digest,
+        "requests": build.requests,
+        "failed": build.failed,
+        "longest_gap_ms": build.longest_gap_ms,
     }
 
 

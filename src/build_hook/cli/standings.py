@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from build_hook import registry, settings, standing
+from build_hook import holds, registry, settings, standing
 from build_hook.cli import options
 from build_hook.deploy import condition
 from build_hook.store import builds
@@ -18,7 +18,8 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
     current = registry.load(with_settings.registry)
     store = builds.Builds(with_settings.database)
     wrong = condition.read(with_settings.run)
-    rows = [_row(found) for found in standing.look(current.projects, store, wrong)]
+    holding = holds.now(with_settings, store)
+    rows = [_row(found) for found in standing.look(current.projects, store, wrong, holding)]
     if as_json:
         options.print_json(
             {"projects": rows, "registry_problem": wrong.registry, "engine_problem": wrong.engine}
@@ -36,7 +37,7 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
                 row["live"] or "-",
                 (row["commit"] or "-")[:10],
                 row["last_build"] or "-",
-                row["problem"] or row["warning"] or "",
+                row["problem"] or row["held"] or row["warning"] or "",
             )
             for row in rows
         ],
@@ -60,4 +61,5 @@ def _row(found: standing.Standing) -> dict[str, Any]:
         "reason": last.reason if last else None,
         "problem": found.problem,
         "warning": found.warning,
+        "held": found.held,
     }

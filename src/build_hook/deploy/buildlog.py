@@ -1,5 +1,6 @@
 """A build's log: one file, written line by line, bounded, free of control sequences."""
 
+import collections
 import contextlib
 import pathlib
 import re
@@ -16,6 +17,15 @@ _CONTROL = re.compile(
 )
 
 
+# The last lines of a phase, for the card of a build that fails.
+_LAST = 20
+
+
+def clean(line: str) -> str:
+    """A line without control sequences and without space at its end."""
+    return _CONTROL.sub("", line).rstrip()
+
+
 def path(folder: pathlib.Path, build: int) -> pathlib.Path:
     """Where the log of a build is."""
     return folder / f"{build}.log"
@@ -24,8 +34,8 @@ def path(folder: pathlib.Path, build: int) -> pathlib.Path:
 class BuildLog:
     """Writes one log; after ``limit`` bytes it says so once and drops the rest.
 
-    ``redact`` takes out what nobody may read. The last lines of a log that overflowed are kept
-    by the caller's error, not here.
+    ``redact`` takes out what nobody may read. The last lines of a phase are in ``last``, also
+    when the log has overflowed.
     """
 
     def __init__(self, file: pathlib.Path, limit: int, redact: Callable[[str], str] = str) -> None:
@@ -33,12 +43,14 @@ class BuildLog:
         self._file = file.open("ab", buffering=0)
         self._room = limit - self._file.tell()
         self._lock = threading.Lock()
+        self._last: collections.deque[str] = collections.deque(maxlen=_LAST)
 
     def __call__(self, line: str) -> None:
         """Append a line."""
-        clean = self.redact(_CONTROL.sub("", line).rstrip())
-        data = f"{clean}\n".encode(errors="replace")
+        text = self.redact(clean(line))
+        data = f"{text}\n".encode(errors="replace")
         with self._lock:
+            self._last.append(text)
             if self._room <= 0:
                 return
             self._room -= len(data)
@@ -50,6 +62,14 @@ class BuildLog:
     def headline(self, text: str) -> None:
         """Append a line of our own."""
         self(f"== {time.strftime('%H:%M:%S', time.gmtime())} {text}")
+        with self._lock:
+            self._last.clear()
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """The last lines since the last headline."""
+        with self._lock:
+            return tuple(line for line in self._last if line)
 
     def close(self) -> None:
         """Let go of the file."""

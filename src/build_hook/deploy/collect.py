@@ -18,17 +18,22 @@ class Removed:
 def tidy(
     of: str, with_settings: settings.Settings, store: builds.Builds, shelf: images.Images
 ) -> Removed:
-    """Keep the newest images and records of a project, and whatever serves or served last."""
+    """Keep the newest versions that were live, and whatever serves, served last or is under way.
+
+    The image of a build that never was live goes at once: nobody goes back to it.
+    """
     serving = store.serving().get(of)
     needed = [store.get(b) for b in (serving.build, serving.previous) if b] if serving else []
     needed += store.running()
-    builders = {build.id for build in needed}
+    good = store.went_live(of, with_settings.keep_images)
+    builders = {build.id for build in (*needed, *good)}
     # a roll-back runs from the image of another build
-    images_needed = {build.image for build in needed}
+    images_needed = {build.image for build in (*needed, *good)}
     removed = 0
-    for image in shelf.all(of)[: -with_settings.keep_images]:
+    for image in shelf.all(of):
         if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image)
+    store.note_images(of, {image.id for image in shelf.all(of)})
     gone = store.forget_old(of, with_settings.keep_builds)
     for build in gone:
         buildlog.path(with_settings.logs, build).unlink(missing_ok=True)

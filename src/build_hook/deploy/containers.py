@@ -35,11 +35,21 @@ class Container:
     health: str | None
     started: float
     pid: int = 0
+    image: str = ""
 
     @property
     def is_running(self) -> bool:
         """Whether its process runs now."""
         return self.status == "running"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """A container of ours started; ``is_end``: it was removed."""
+
+    container: str
+    project: str
+    is_end: bool
 
 
 class Containers:
@@ -145,12 +155,13 @@ class Containers:
             said = self._engine.api.logs(container, tail=count)
         return said.decode(errors="replace").splitlines()
 
-    def starts(self, since: float) -> collections.abc.Generator[str]:
-        """Container ids of ours, each time one starts from then on; ends when the engine does."""
-        filters = {**self._engine.ours(), "type": "container", "event": "start"}
+    def events(self, since: float) -> collections.abc.Generator[Event]:
+        """Starts and ends of our containers from then on; finishes when the engine does."""
+        filters = {**self._engine.ours(), "type": "container", "event": ["start", "destroy"]}
         with self._engine.speaking("follow events"):
             for event in self._engine.api.events(since=int(since), decode=True, filters=filters):
-                yield event["Actor"]["ID"]
+                of = event["Actor"]["Attributes"].get(labels.PROJECT, "")
+                yield Event(event["Actor"]["ID"], of, event["Action"] == "destroy")
 
     def forget_network(self) -> None:
         """Remove the instance's network, if nothing is on it."""
@@ -210,6 +221,7 @@ class Containers:
             health=state["Health"]["Status"] if state.get("Health") else None,
             started=_unix_time(state["StartedAt"]),
             pid=state["Pid"],
+            image=found["Image"],
         )
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator
 
 from build_hook import errors
-from build_hook.deploy import containers, cost, farewell, job, watch
+from build_hook.deploy import containers, cost, farewell, job, tally, watch
 from build_hook.proxy import front, places
 from build_hook.store import builds
 
@@ -21,6 +21,7 @@ class Cycle:
         self,
         proxy: front.Front,
         accounts: cost.Accountant,
+        tallies: tally.Tallies,
         engine: containers.Containers,
         store: builds.Builds,
         farewells: farewell.Farewells,
@@ -28,6 +29,7 @@ class Cycle:
         self._proxy = proxy
         self._farewells = farewells
         self._accounts = accounts
+        self._tallies = tallies
         self._containers = engine
         self._store = store
 
@@ -39,14 +41,17 @@ class Cycle:
             WatchError: if the new version failed; traffic is back on the old one.
         """
         self._farewells.make_room(of.project.name)
+        before = self._count_before(of)
         with self._accounts.account(of.project, of.charge):
             of.enter(builds.Phase.SWITCHING)
             self._give_traffic_to(of, new, old)
             of.release()
 
             of.enter(builds.Phase.DRAINING)
-            self._drain(of, old)
-        self._watch(of, new, old)
+            watched = self._watching(of, new, old, before)
+            with self._way_back(of, old):
+                self._drain(of, old and old.container.address, watched.check)
+        self._watch(of, watched, old)
 
     def recreate(
         self, of: job.Job, start: Callable[[], containers.Container], old: job.Version
@@ -58,37 +63,72 @@ class Cycle:
             WatchError: if the new version failed; the old one runs and serves again.
         """
         of.enter(builds.Phase.STARTING)
+        before = self._count_before(of)
         with self._accounts.account(of.project, of.charge), self._held(of, old):
             try:
                 self._farewells.make_room(of.project.name, most=0)
-                self._drain(of, old)
+                self._drain(of, old.container.address)
                 self._containers.stop(old.container.id, old.project.stop_grace_period)
                 new = start()
                 of.enter(builds.Phase.SWITCHING)
                 self._give_traffic_to(of, new, old)
             except BaseException:
                 self._stop_new(of)
-                self._give_traffic_back(of, old)
+                self._close(of, self._give_traffic_back(of, old))
                 raise
         of.release()
-        self._watch(of, new, old)
+        self._watch(of, self._watching(of, new, old, before), old)
 
     # Private
 
-    def _watch(self, of: job.Job, new: containers.Container, old: job.Version | None) -> None:
+    def _count_before(self, of: job.Job) -> tally.Tally:
+        """How the version before answered; nothing is known of it where a crash was since."""
+        serving = self._store.serving().get(of.project.name)
+        if serving is not None and serving.build == of.build.id:
+            return tally.Tally()
+        return self._tallies.count(self._proxy.servers(of.project.name))
+
+    def _watching(
+        self,
+        of: job.Job,
+        new: containers.Container,
+        old: job.Version | None,
+        before: tally.Tally,
+    ) -> watch.Watch:
+        servers = self._proxy.servers(of.project.name)
+        rival = watch.Rival(before, lambda: self._tallies.count(servers)) if old else None
+        return watch.Watch(of.project, lambda: self._look(new), rival)
+
+    def _watch(self, of: job.Job, watched: watch.Watch, old: job.Version | None) -> None:
         of.enter(builds.Phase.WATCHING)
-        try:
-            watch.over(of.project.watch, lambda: self._look(new), of.is_overtaken)
-        except errors.WatchError:
-            if old is not None and of.project.strategy == "recreate":
-                with self._held(of, old):
-                    self._stop_new(of)
-                    self._give_traffic_back(of, old)
-            elif old is not None:
-                self._give_traffic_back(of, old)
-            raise
+        with self._way_back(of, old):
+            watched.over(of.project.watch, of.is_overtaken)
         self._retire(of, old)
         of.end(builds.Phase.LIVE)
+
+    @contextlib.contextmanager
+    def _way_back(self, of: job.Job, old: job.Version | None) -> Generator[None]:
+        try:
+            yield
+        except errors.WatchError:
+            if old is not None:
+                self._go_back(of, old)
+            raise
+
+    def _go_back(self, of: job.Job, old: job.Version) -> None:
+        """Give the traffic back; what the failed version still answers may come to its end."""
+        if of.project.strategy == "recreate":
+            with self._held(of, old):
+                self._stop_new(of)
+                self._close(of, self._give_traffic_back(of, old))
+            return
+        left = self._give_traffic_back(of, old)
+        self._drain(of, left)
+        self._close(of, left)
+
+    def _close(self, of: job.Job, left: str | None) -> None:
+        if left is not None:
+            self._proxy.close(of.project.name, left)
 
     @contextlib.contextmanager
     def _held(self, of: job.Job, old: job.Version) -> Generator[None]:
@@ -123,6 +163,7 @@ class Cycle:
         try:
             if of.project.ports:
                 self._proxy.switch(places.Target(of.project, new.address or ""))
+                self._tallies.begin(self._proxy.servers(of.project.name))
         except errors.ProxyError:
             if before is None:
                 self._store.forget_serving(of.project.name)
@@ -131,7 +172,8 @@ class Cycle:
             raise
         of.log(f"build {of.build.id} serves, at {new.address}")
 
-    def _give_traffic_back(self, of: job.Job, old: job.Version) -> None:
+    def _give_traffic_back(self, of: job.Job, old: job.Version) -> str | None:
+        """Let the old version serve again; the address that was left, where there is another."""
         before = old.container
         of.log(f"moving traffic back to build {before.build}")
         now = self._look(before)
@@ -143,31 +185,32 @@ class Cycle:
         if not now.is_running:
             now = self._containers.resume(before.id)
         self._store.set_serving(of.project.name, before.build, None)
-        if old.project.ports:
-            left = self._proxy.address(of.project.name)
-            self._proxy.switch(places.Target(old.project, now.address or ""))
-            if left is not None and left != now.address:
-                self._proxy.close(of.project.name, left)
+        if not old.project.ports:
+            return None
+        left = self._proxy.address(of.project.name)
+        self._proxy.switch(places.Target(old.project, now.address or ""))
+        return None if left == now.address else left
 
-    def _drain(self, of: job.Job, old: job.Version | None) -> None:
-        """Wait until the old version's sessions have ended, at most ``drain`` seconds.
+    def _drain(
+        self, of: job.Job, address: str | None, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wait until a version that was left has no sessions, ``drain`` seconds at most.
 
         A newer push need not wait for sessions that may stay longer.
         """
         deadline = time.monotonic() + of.project.drain
         with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
-            while left := self._sessions(of, old):
+            while left := self._sessions(of, address):
                 if time.monotonic() > deadline:
                     of.log(f"{left} sessions were still open after {of.project.drain:g} s")
                     return
                 if of.project.session_grace and of.is_overtaken():
                     return
+                meanwhile()
                 time.sleep(_LOOK_EVERY)
 
-    def _sessions(self, of: job.Job, old: job.Version | None) -> int:
-        if old is None or old.container.address is None:
-            return 0
-        return self._proxy.sessions(of.project.name, old.container.address)
+    def _sessions(self, of: job.Job, address: str | None) -> int:
+        return self._proxy.sessions(of.project.name, address) if address else 0
 
     def _retire(self, of: job.Job, old: job.Version | None) -> None:
         """Stop the old container and keep it; remove those before it.

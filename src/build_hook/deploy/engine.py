@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import pathlib
 import re
+import time
 from typing import Any
 
 import docker
@@ -13,6 +14,7 @@ import requests
 from build_hook import errors, labels
 
 _TIMEOUT = 60
+_LOOK_EVERY = 1.0
 
 
 class Engine:
@@ -40,6 +42,16 @@ class Engine:
             fresh = docker.APIClient(base_url=self.host, timeout=_TIMEOUT)
             with contextlib.closing(fresh):
                 fresh.ping()
+
+    def wait(self, tell: collections.abc.Callable[[str], None]) -> None:
+        """Return once it takes connections; ``tell`` hears why it does not yet."""
+        while True:
+            try:
+                self.ping()
+                return
+            except errors.EngineDownError as error:
+                tell(str(error))
+                time.sleep(_LOOK_EVERY)
 
     def data_root(self) -> pathlib.Path:
         """The folder that the engine keeps its data in."""

@@ -37,16 +37,16 @@ def prove(
     while True:
         check_stop()
         found = require_alive(look())
-        lack = _lack(of, found)
-        row = row + 1 if lack is None else 0
+        missing = lack(of, found)
+        row = row + 1 if missing is None else 0
         if row >= rules.successes and time.time() - found.started >= rules.min_uptime:
             return found
-        if lack is not None and lack != last:
-            log(f"waiting: {lack}")
-            last = lack
+        if missing is not None and missing != last:
+            log(f"waiting: {missing}")
+            last = missing
         if time.monotonic() > deadline:
             raise errors.GateError(
-                f"The container was not ready after {rules.timeout:g} s: {lack or 'too young'}",
+                f"The container was not ready after {rules.timeout:g} s: {missing or 'too young'}",
                 "Read its last lines in the log; raise health.timeout if it only needs longer",
             )
         time.sleep(rules.interval)
@@ -63,17 +63,19 @@ def require_alive(found: containers.Container | None) -> containers.Container:
     if found.out_of_memory:
         raise errors.GateError("The container ran out of memory and was killed")
     if not found.is_running or found.restarts:
-        raise errors.GateError(
+        died = errors.GateError(
             f"The container died with exit status {found.exit_code}",
             "Read its last lines in the log, fix, push",
         )
+        died.exit_code = found.exit_code
+        raise died
     if found.health == "unhealthy":
         raise errors.GateError("The image's HEALTHCHECK says unhealthy")
     return found
 
 
-def _lack(of: project.Project, found: containers.Container) -> str | None:
-    """What the container still lacks; None if it answers."""
+def lack(of: project.Project, found: containers.Container) -> str | None:
+    """What a container lacks; None if it answers."""
     if found.health not in (None, "healthy"):
         return f"the HEALTHCHECK says {found.health}"
     if found.address is None:

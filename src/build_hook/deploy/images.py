@@ -5,6 +5,7 @@ import dataclasses
 import http
 import pathlib
 import shutil
+from typing import Any
 
 import docker.errors
 
@@ -46,6 +47,22 @@ class Images:
             except docker.errors.NotFound:
                 return False
         return True
+
+    def are_alike(self, one: str, other: str) -> bool:
+        """Whether two images hold the same files and settings, our labels apart."""
+        return self._content(one) == self._content(other)
+
+    def _content(self, image: str) -> tuple[object, dict[str, object]]:
+        with self._engine.speaking("look at an image"):
+            found: dict[str, Any] = self._engine.api.inspect_image(image)
+        config = {
+            key: value
+            for key, value in found["Config"].items()
+            if key not in ("Labels", "Image", "Hostname")
+        }
+        named: dict[str, str] = found["Config"].get("Labels") or {}
+        theirs = {k: v for k, v in named.items() if not k.startswith(labels.PREFIX)}
+        return found["RootFS"]["Layers"], {**config, "Labels": theirs}
 
     def remove(self, image: Image) -> bool:
         """Remove an image with its tags; False if a container still needs it."""

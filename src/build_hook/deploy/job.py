@@ -29,6 +29,7 @@ class Job:
     release: Callable[[], None]
     commit: str = ""
     image: str = ""
+    held: Callable[[builds.Build], str | None] = lambda build: None
     _looked: float = 0.0
     _phase: builds.Phase | None = None
 
@@ -72,8 +73,9 @@ class Job:
             raise errors.SupersededError("by a newer push")
 
     def is_overtaken(self) -> bool:
-        """Whether a newer push of the project waits."""
-        return self.store.newer_queued(self.build)
+        """Whether a newer push of the project waits, and may go."""
+        newer = self.store.newer(self.build)
+        return newer is not None and self.held(newer) is None
 
 
 class Once:

@@ -4,6 +4,8 @@ import logging
 
 from build_hook import errors, settings
 from build_hook.deploy import (
+    autopsy,
+    checkout,
     collect,
     containers,
     cost,
@@ -13,6 +15,8 @@ from build_hook.deploy import (
     images,
     job,
     sources,
+    tally,
+    wanted,
 )
 from build_hook.deploy.engine import Engine
 from build_hook.proxy import front
@@ -39,8 +43,16 @@ class Pipeline:
         self._containers = containers.Containers(engine, with_settings.secrets)
         self._sources = sources.Sources(with_settings, engine)
         self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)
+        self._wanted = wanted.Wanted(store, self._images)
+        mirrors = checkout.Repositories(with_settings)
+        self._autopsy = autopsy.Autopsy(store, self._containers, mirrors)
         self._cycle = cycle.Cycle(
-            proxy, cost.Accountant(with_settings), self._containers, store, self.farewells
+            proxy,
+            cost.Accountant(with_settings),
+            tally.Tallies(with_settings),
+            self._containers,
+            store,
+            self.farewells,
         )
 
     def run(self, of: job.Job) -> None:
@@ -52,8 +64,8 @@ class Pipeline:
         """
         try:
             self._deploy(of)
-        except _Skip as skip:
-            of.end(builds.Phase.SKIPPED, str(skip))
+        except wanted.NotWantedError as error:
+            of.end(builds.Phase.SKIPPED, error.message)
         except errors.CancelledError:
             self._undo(of)
             of.end(builds.Phase.CANCELLED, "cancelled before it took traffic")
@@ -68,7 +80,7 @@ class Pipeline:
         except errors.WatchError as error:
             self._roll_back(of, error)
         except errors.BuildHookError as error:
-            self._fail(of, str(error), retry=error.is_passing)
+            self._fail(of, str(error), error)
         except Exception as error:
             _log.exception("build %s: unforeseen", of.build.id)
             self._fail(of, f"Unforeseen: {error!r}. This is a fault of build-hook: report it")
@@ -88,7 +100,7 @@ class Pipeline:
         except errors.WatchError as error:
             self._roll_back(of, error)
         except errors.BuildHookError as error:
-            self._fail(of, str(error), retry=error.is_passing)
+            self._fail(of, str(error), error)
         else:
             self._tidy(of)
 
@@ -134,11 +146,12 @@ class Pipeline:
         headline = found.message.partition("\n")[0]
         self._store.note(of.build.id, commit_id=of.commit, message=headline)
         of.log(f"{of.commit} {headline}")
-        self._skip_if_not_wanted(of, source, found.message)
+        self._wanted.check_commit(of, source, found.message)
 
         of.enter(builds.Phase.BUILDING)
         of.image = source.make(of).image
         self._store.note(of.build.id, image=of.image)
+        self._wanted.check_image(of)
 
     def _take_source(self, of: job.Job) -> None:
         """A roll-back: the image, settings and commit of an earlier build, nothing is built."""
@@ -160,26 +173,6 @@ class Pipeline:
         )
         of.log(f"image of build {source.id}, {of.commit}")
 
-    def _skip_if_not_wanted(self, of: job.Job, source: sources.Source, message: str) -> None:
-        """A person's deploy is always done; a push is not, where it would change nothing."""
-        if of.build.cause in (builds.Cause.DEPLOY, builds.Cause.ROLLBACK):
-            return
-        if of.project.after_ci and of.build.commit not in (None, of.commit):
-            raise _Skip(f"{of.build.ref} is at {of.commit[:10]} by now, whose own CI decides")
-        word = next((word for word in of.project.skip_words if word in message), None)
-        if word is not None:
-            raise _Skip(f"the head commit says {word}")
-        serving = self._store.serving().get(of.project.name)
-        if serving is None:
-            return
-        live = self._store.get(serving.build)
-        if job.deployed_with(live, of.project).runs_as != of.project.runs_as:
-            return
-        if live.commit == of.commit:
-            raise _Skip(f"build {live.id} of the same commit is live")
-        if not source.has_changed(of, live.commit or ""):
-            raise _Skip(f"no file of {', '.join(of.project.paths)} has changed since it went live")
-
     def _start(self, of: job.Job) -> containers.Container:
         of.enter(builds.Phase.STARTING)
         new = self._containers.start(of.project, of.build.id, of.commit, of.image)
@@ -191,16 +184,21 @@ class Pipeline:
     def _roll_back(self, of: job.Job, error: errors.WatchError) -> None:
         serving = self._store.serving().get(of.project.name)
         if serving is None or serving.build == of.build.id:
-            self._fail(of, f"{error}. There is no earlier version to go back to")
+            self._fail(of, f"{error}. There is no earlier version to go back to", error)
             return
+        reason = f"{error}. Build {serving.build} serves again"
+        self._autopsy.record(of, self._store.get(of.build.id).phase, reason, error)
         self._undo(of)
-        of.end(builds.Phase.ROLLED_BACK, f"{error}. Build {serving.build} serves again")
+        of.end(builds.Phase.ROLLED_BACK, reason)
 
-    def _fail(self, of: job.Job, reason: str, *, retry: bool = False) -> None:
+    def _fail(self, of: job.Job, reason: str, error: errors.BuildHookError | None = None) -> None:
         phase = self._store.get(of.build.id).phase
+        self._autopsy.record(of, phase, reason, error)
         self._undo(of)
+        retry = error is not None and error.is_passing
         self._store.fail(of.build.id, of.log.redact(f"{phase}: {reason}"), retry=retry)
         of.log.headline(f"failed: {reason}")
+        of.log(f"what differs from the last good one, and more: build-hook show {of.build.id}")
 
     def _undo(self, of: job.Job) -> None:
         """Remove the candidate, if there is one and it does not serve."""
@@ -216,7 +214,3 @@ class Pipeline:
                 self._containers.remove(left.id)
         except errors.BuildHookError as error:
             of.log(f"could not clean up yet: {error}")
-
-
-class _Skip(Exception):  # noqa: N818 - not an error
-    """The build is not needed; its text says why."""

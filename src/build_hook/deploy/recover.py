@@ -9,10 +9,10 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from build_hook import errors, project
+from build_hook import card, errors, project
 from build_hook.deploy import containers, farewell, job
 from build_hook.proxy import places
-from build_hook.store import builds
+from build_hook.store import builds, cards
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Recovery:
                 continue
             deployed = job.deployed_with(self._store.get(serving.build), known[name])
             box = boxes.get((name, serving.build))
-            address = self._running_address(name, serving.build, box)
+            address = self._running_address(name, box)
             if address is not None:
                 targets[name] = places.Target(deployed, address)
         return targets
@@ -96,30 +96,24 @@ class Recovery:
                 self._store.forget_serving(build.project)
             else:
                 self._store.set_serving(build.project, serving.previous, None)
-        self._store.enter(
-            build.id,
-            builds.Phase.FAILED,
-            f"{build.phase}: its container was gone when the worker came back",
+        reason = "its container was gone when the worker came back"
+        found = card.Card(
+            phase=build.phase, reason=reason, next=f"build-hook deploy {build.project}"
         )
+        cards.keep(self._store.session, build.id, found)
+        self._store.enter(build.id, builds.Phase.FAILED, f"{build.phase}: {reason}")
 
     def _boxes(self) -> dict[tuple[str, int], containers.Container]:
         """All containers of ours, by project and build, asked for once: there may be many."""
         return {(box.project, box.build): box for box in self._containers.all()}
 
-    def _running_address(
-        self, name: str, build: int, found: containers.Container | None
-    ) -> str | None:
+    def _running_address(self, name: str, found: containers.Container | None) -> str | None:
         if found is None:
-            _log.warning("%s: the container of build %s is gone, making it anew", name, build)
-            self._store.forget_serving(name)
-            if not any(waits.project == name for waits in self._store.queued()):
-                ref = self._store.get(build).ref
-                self._store.add(builds.Request(name, ref, builds.Cause.RECONCILE, source=build))
-            return None
+            return None  # it is made anew, see tend
         if not found.is_running:
             try:
                 found = self._containers.resume(found.id)
             except errors.ContainerError as error:
-                _log.error("%s: build %s does not start: %s", name, build, error)
+                _log.error("%s: build %s does not start: %s", name, found.build, error)
                 return None
         return found.address

@@ -1,11 +1,12 @@
-"""Containers get new addresses when they restart: the proxy is told at once."""
+"""What serves stays served: a new address is followed, a removed container is made anew."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from build_hook import errors
-from build_hook.deploy import containers
+from build_hook.deploy import containers, images
 from build_hook.proxy import front
 from build_hook.store import builds
 
@@ -13,16 +14,48 @@ _log = logging.getLogger(__name__)
 _RETRY = 1.0
 
 
+def remake(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> None:
+    """Ask for the container that serves a project again: same image, same settings.
+
+    Not while a build waits or is under way, which brings one by itself. Without its image the
+    version is built again.
+    """
+    waits = [*store.queued(), *store.running()]
+    if any(build.project == lost.project for build in waits):
+        return
+    build = store.get(lost.build)
+    has_image = build.image is not None and shelf.exists(build.image)
+    if not has_image:
+        store.forget_serving(lost.project)
+    _log.warning("%s: the container of build %s is gone, making it anew", lost.project, build.id)
+    store.add(
+        builds.Request(
+            lost.project,
+            build.ref,
+            builds.Cause.RECONCILE,
+            build.commit,
+            source=build.id if has_image else None,
+        )
+    )
+
+
 class Tender(threading.Thread):
     """Follows the engine's events; looks at everything when the engine comes (back)."""
 
     def __init__(
-        self, store: builds.Builds, engine: containers.Containers, proxy: front.Front
+        self,
+        store: builds.Builds,
+        engine: containers.Containers,
+        shelf: images.Images,
+        proxy: front.Front,
+        wake: Callable[[], None],
     ) -> None:
         super().__init__(name="tender", daemon=True)
         self._store = store
         self._containers = engine
+        self._images = shelf
         self._proxy = proxy
+        self._wake = wake
 
     def run(self) -> None:
         """Follow, for as long as the process lives."""
@@ -30,18 +63,53 @@ class Tender(threading.Thread):
         while True:
             now = time.time()
             try:
-                for found in self._containers.all():
-                    self._refresh(found)
-                for started in self._containers.starts(since=now):
-                    found = self._containers.inspect(started)
-                    if found is not None:
-                        self._refresh(found)
+                found = self._containers.all()
+                for each in found:
+                    self._refresh(each)
+                self._find_lost({(each.project, each.build) for each in found})
+                self._follow(now)
                 said = ""
             except errors.BuildHookError as error:
                 if str(error) != said:
                     _log.warning("%s", error)
                 said = str(error)
             time.sleep(_RETRY)
+
+    def look(self, name: str) -> None:
+        """Make sure that what serves a project is there."""
+        serving = self._store.serving().get(name)
+        if serving is None or self._containers.of_build(name, serving.build) is not None:
+            return
+        remake(self._store, self._images, serving)
+        self._wake()
+
+    def after(self, ended: builds.Build) -> None:
+        """Look when a build has ended: what serves may have been removed meanwhile.
+
+        Not after one that was to bring it back: that could go on for ever.
+        """
+        if ended.cause is builds.Cause.RECONCILE and ended.source is not None:
+            return
+        try:
+            self.look(ended.project)
+        except errors.BuildHookError as error:
+            _log.warning("%s: %s", ended.project, error)
+
+    # Private
+
+    def _follow(self, since: float) -> None:
+        for event in self._containers.events(since):
+            if event.is_end:
+                self.look(event.project)
+                continue
+            found = self._containers.inspect(event.container)
+            if found is not None:
+                self._refresh(found)
+
+    def _find_lost(self, there: set[tuple[str, int]]) -> None:
+        for name, serving in self._store.serving().items():
+            if (name, serving.build) not in there:
+                self.look(name)
 
     def _refresh(self, found: containers.Container) -> None:
         """Send traffic to where a container that serves is now.

@@ -9,25 +9,29 @@ from typing import NoReturn
 
 from build_hook import errors, project, registry, settings, wake
 from build_hook.deploy import (
+    adoption,
     buildlog,
     checkout,
     condition,
     containers,
     departures,
     housekeeping,
+    images,
     job,
     lock,
     pipeline,
+    rebuilds,
     reconcile,
     recover,
     redaction,
     sources,
     tend,
+    turns,
     upkeep,
 )
 from build_hook.deploy.engine import Engine
 from build_hook.proxy import fronts
-from build_hook.store import builds
+from build_hook.store import builds, repair
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY = 1.0
@@ -40,11 +44,15 @@ class Worker:
         self._settings = with_settings
         self._lock_file = lock.take(with_settings)
         self._listener = wake.Listener(with_settings.run)
+        self._damaged = repair.ensure_sound(with_settings.database)
         self._store = builds.Builds(with_settings.database)
         self._engine = Engine(with_settings.docker_host, with_settings.instance)
         self._containers = containers.Containers(self._engine, with_settings.secrets)
         self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
+        self._tender = tend.Tender(
+            self._store, self._containers, images.Images(self._engine), self._proxy, self._wake
+        )
         self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._registry = registry.Reader(with_settings.registry)
         self._reconciler = reconcile.Reconciler(
@@ -56,7 +64,8 @@ class Worker:
         )
         self._slots = threading.Semaphore(with_settings.concurrency)
         self._busy: dict[str, int] = {}
-        self._turns: dict[str, int] = {}
+        self._turns = turns.Turns(with_settings, self._store, self._registry)
+        self._rebuilds = rebuilds.Rebuilds(with_settings, self._store)
         self._said = condition.Condition()
         self._ended: int | None = None
 
@@ -66,9 +75,9 @@ class Worker:
         self._registry.refresh()
         self._registry.keep()
         self._report(None)
-        self._wait_for_engine()
+        self._engine.wait(self._report)
         self._recover()
-        tend.Tender(self._store, self._containers, self._proxy).start()
+        self._tender.start()
         self._pipeline.farewells.start()
         self._reconciler.start()
         housekeeping.Housekeeper(
@@ -92,18 +101,23 @@ class Worker:
                 self._registry_changed()
             self._see_off()
             self._proxy.look()
+            self._rebuilds.ask(self._registry.current.projects)
             self._start_builds()
             self._report(None)
         except errors.EngineDownError as error:
             self._report(str(error))
+        except errors.DamagedStoreError as error:
+            _leave(error)
         except errors.BuildHookError as error:
             _log.error("%s", error)
 
     def _recover(self) -> None:
         recovery = recover.Recovery(self._store, self._containers, self._pipeline.farewells)
         checkout.Repositories(self._settings).discard_all()
-        unfinished = recovery.sort_out()
         projects = self._registry.current.projects
+        if self._damaged is not None:
+            adoption.adopt(self._store, self._containers.all(), projects, self._settings.run)
+        unfinished = recovery.sort_out()
         self._proxy.publish(projects, recovery.adopt(projects))
         recovery.sweep()
         gone = self._see_off(look=not self._registry.problem)
@@ -129,11 +143,7 @@ class Worker:
         return gone
 
     def _start_builds(self) -> None:
-        # fair: the project whose turn was longest ago comes first
-        waiting = sorted(self._store.queued(), key=lambda b: (self._turns.get(b.project, 0), b.id))
-        for build in waiting:
-            if build.project in self._busy:
-                continue
+        for build in self._turns.next(self._busy.keys()):
             if self._registry.current.find(build.project) is None:
                 self._store.enter(
                     build.id, builds.Phase.SKIPPED, "its project is not in the registry"
@@ -163,9 +173,9 @@ class Worker:
             int(self._settings.build_log_mb * 2**20),
             redaction.of_project(of, self._settings.secrets),
         )
-        work = job.Job(build, of, log, self._store, release)
+        work = job.Job(build, of, log, self._store, release, held=self._turns.why_held)
         self._busy[build.project] = build.id
-        self._turns[build.project] = build.id
+        self._turns.take(build)
         threading.Thread(
             target=self._work,
             args=(work, release, unfinished),
@@ -201,6 +211,7 @@ class Worker:
         wanted = self._registry.current.find(of.build.project)
         if wanted is not None and wanted.runs_as != of.project.runs_as:
             self._reconciler.nudge(wanted.origin)  # it was changed meanwhile
+        self._tender.after(ended)
         self._wake()
 
     def _free_slot(self) -> None:
@@ -209,15 +220,6 @@ class Worker:
 
     def _wake(self) -> None:
         wake.send(self._settings.run)
-
-    def _wait_for_engine(self) -> None:
-        while True:
-            try:
-                self._engine.ping()
-                return
-            except errors.EngineDownError as error:
-                self._report(str(error))
-                time.sleep(_LOOK_EVERY)
 
     def _report(self, engine: str | None) -> None:
         now = condition.Condition(

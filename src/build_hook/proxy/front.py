@@ -154,6 +154,12 @@ class Front:
             place = self._places.get(name)
             return place.address if place else None
 
+    def servers(self, name: str) -> frozenset[tuple[str, str]]:
+        """The lines that serve a project now, as the proxy's counters name them."""
+        with self._lock:
+            place = self._places.get(name)
+            return place.servers if place else frozenset()
+
     # Private
 
     def _place(self, registered: project.Project, live: places.Target | None) -> places.Place:

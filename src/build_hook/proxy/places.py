@@ -30,6 +30,16 @@ class Place:
         """Its published ports, with what each slot of them does."""
         return rendering.listeners(self.project, self.slot, self.address, holds=self.holds)
 
+    @property
+    def servers(self) -> frozenset[tuple[str, str]]:
+        """The lines that take new traffic, as (backend, server)."""
+        return frozenset(
+            (listener.name, slot.name)
+            for listener in self.listeners
+            for slot in listener.slots
+            if slot.is_live
+        )
+
 
 def switch_commands(old: Place | None, new: Place) -> list[str]:
     """HAProxy's commands that make the new place take what the old one had."""

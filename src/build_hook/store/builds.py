@@ -1,47 +1,17 @@
 """Builds: what was asked for, how far it is, how it ended, and which one serves."""
 
 import pathlib
-import sqlite3
 import time
+from collections.abc import Collection
 
 from build_hook import errors
-from build_hook.store import records, session
+from build_hook.store import enqueuing, records, session
 from build_hook.store.records import Build, Cause, Phase, Request, Serving
 
 __all__ = ["Build", "Builds", "Cause", "Phase", "Request", "Serving", "enqueue"]
 
 
-def enqueue(
-    connection: sqlite3.Connection, request: Request, *, delivery: int | None = None
-) -> int:
-    """Add a build inside the caller's transaction; older queued ones end superseded."""
-    now = time.time()
-    row = connection.execute(
-        "INSERT INTO builds (project, ref, commit_id, message, cause, delivery, source, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            request.project,
-            request.ref,
-            request.commit,
-            request.message,
-            request.cause,
-            delivery,
-            request.source,
-            now,
-        ),
-    ).fetchone()
-    build = int(row["id"])
-    connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, Phase.QUEUED, now))
-    overtaken = connection.execute(
-        "UPDATE builds SET phase = ?, finished = ?, reason = ?"
-        " WHERE project = ? AND phase = ? AND finished IS NULL AND id < ? RETURNING id",
-        (Phase.SUPERSEDED, now, f"by build {build}", request.project, Phase.QUEUED, build),
-    ).fetchall()
-    for row in overtaken:
-        connection.execute(
-            "INSERT INTO phases VALUES (?, ?, ?)", (row["id"], Phase.SUPERSEDED, now)
-        )
-    return build
+enqueue = enqueuing.enqueue
 
 
 class Builds:
@@ -50,6 +20,11 @@ class Builds:
     def __init__(self, path: pathlib.Path, *, patience: float = session.PATIENCE) -> None:
         self._session = session.Session(path, patience=patience)
 
+    @property
+    def session(self) -> session.Session:
+        """The connection, for what is stored beside the builds."""
+        return self._session
+
     def close(self) -> None:
         """Let go of the file."""
         self._session.close()
@@ -57,7 +32,7 @@ class Builds:
     def add(self, request: Request) -> Build:
         """Ask for a build."""
         with self._session.transaction() as connection:
-            return self._get(enqueue(connection, request))
+            return self._get(enqueuing.enqueue(connection, request))
 
     def get(self, build: int) -> Build:
         """One build.
@@ -163,7 +138,7 @@ class Builds:
                 self.enter(build, Phase.QUEUED, reason)
 
     def forget_old(self, project: str, keep: int) -> list[int]:
-        """Forget a project's builds that ended, but the newest and those that serve."""
+        """Forget builds that ended, but the newest, what serves, and what has an image."""
         with self._session.transaction() as connection:
             rows = connection.execute(
                 "DELETE FROM builds WHERE project = ?1 AND finished IS NOT NULL AND id NOT IN"
@@ -171,19 +146,58 @@ class Builds:
                 " AND id NOT IN (SELECT build FROM serving)"
                 " AND id NOT IN (SELECT build FROM lingering)"
                 " AND id NOT IN (SELECT previous FROM serving WHERE previous IS NOT NULL)"
+                " AND NOT (phase = 'live' AND source IS NULL AND image IS NOT NULL AND has_image)"
                 " RETURNING id",
                 (project, keep),
             ).fetchall()
         return [row["id"] for row in rows]
 
+    def adopt(
+        self, project: str, ref: str, build: int, commit: str, image: str, container: str
+    ) -> None:
+        """Record a version that runs though the store knows nothing of it: it serves."""
+        now = time.time()
+        with self._session.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO builds (id, project, ref, commit_id, cause, phase, created,"
+                " finished, image, container) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (build, project, ref, commit, Cause.RECONCILE, Phase.LIVE, now, now, image,
+                 container),
+            )  # fmt: skip
+        self.set_serving(project, build, None)
+
+    def went_live(self, project: str, limit: int) -> list[Build]:
+        """The newest versions that were built and went live, and whose image is here."""
+        return self._select(
+            "WHERE project = ? AND phase = 'live' AND source IS NULL AND has_image"
+            " ORDER BY id DESC LIMIT ?",
+            (project, limit),
+        )
+
+    def note_images(self, project: str, images: Collection[str]) -> None:
+        """Record which of a project's images are still here: nobody can go back to others."""
+        with self._session.transaction() as connection:
+            known = connection.execute(
+                "SELECT DISTINCT image FROM builds WHERE project = ? AND image IS NOT NULL"
+                " AND has_image AND finished IS NOT NULL",
+                (project,),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE builds SET has_image = 0 WHERE project = ? AND image = ?",
+                [(project, row["image"]) for row in known if row["image"] not in images],
+            )
+
+    def newer(self, build: Build) -> Build | None:
+        """The build of the project that waits behind this one."""
+        found = self._select(
+            "WHERE project = ? AND phase = 'queued' AND id > ? ORDER BY id DESC LIMIT 1",
+            (build.project, build.id),
+        )
+        return found[0] if found else None
+
     def newer_queued(self, build: Build) -> bool:
         """Whether another build of the project waits behind this one."""
-        return bool(
-            self._select(
-                "WHERE project = ? AND phase = 'queued' AND id > ? LIMIT 1",
-                (build.project, build.id),
-            )
-        )
+        return self.newer(build) is not None
 
     def phases(self, build: int) -> list[tuple[Phase, float]]:
         """The phases of a build, with the time of each."""

@@ -79,6 +79,20 @@ MIGRATIONS = (
     ALTER TABLE builds ADD COLUMN failed INTEGER;
     ALTER TABLE builds ADD COLUMN longest_gap_ms INTEGER
     """,
+    """
+    ALTER TABLE builds ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE builds ADD COLUMN force INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE builds ADD COLUMN has_image INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE cards (
+        build INTEGER PRIMARY KEY REFERENCES builds (id) ON DELETE CASCADE,
+        card TEXT NOT NULL
+    );
+    CREATE TABLE pauses (
+        project TEXT PRIMARY KEY,
+        since REAL NOT NULL,
+        reason TEXT
+    )
+    """,
     # the webhook secrets of a project were called secrets once
     """
     UPDATE builds SET settings = json_remove(
@@ -159,15 +173,32 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
+def number(path: pathlib.Path) -> int | None:
+    """What tells a database file from the one that took its place."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def speaking() -> Generator[None]:
     """Turn SQLite's errors into ours; theirs is the cause of ours."""
     try:
         yield
     except sqlite3.Error as error:
+        if _is_damage(error):
+            raise errors.DamagedStoreError(
+                f"The database is damaged: {error}",
+                "The worker puts it aside when it starts, and keeps what can be read",
+            ) from error
         raise errors.StoreError(
             f"The database cannot be used: {error}", "Make room if its disk is full"
         ) from error
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _statements(script: str) -> Iterator[str]:

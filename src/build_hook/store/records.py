@@ -70,6 +70,7 @@ class Cause(enum.StrEnum):
     RECONCILE = "reconcile"
     ROLLBACK = "rollback"
     REPLAY = "replay"
+    REBUILD = "rebuild"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ class Build:
 
     ``source`` is the build whose image a roll-back takes; ``settings`` the project as it was,
     in JSON; ``image`` the image's id; ``container`` the container's id. ``retry`` says that it
-    failed through no fault of the commit, so that trying again makes sense. The last three are
-    what its cutover cost the users, None where that is not known.
+    failed through no fault of the commit, so that trying again makes sense. ``requests``,
+    ``failed`` and ``longest_gap_ms`` are what its cutover cost the users, None where that is not
+    known. ``fresh`` asks for the newest base image and no cache, ``force`` goes though the project
+    is held. ``has_image`` is False once the image was collected.
     """
 
     id: int
@@ -103,6 +106,9 @@ class Build:
     requests: int | None
     failed: int | None
     longest_gap_ms: int | None
+    fresh: bool
+    force: bool
+    has_image: bool
 
     @property
     def image_digest(self) -> str | None:
@@ -120,6 +126,8 @@ class Request:
     commit: str | None = None
     message: str | None = None
     source: int | None = None
+    fresh: bool = False
+    force: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,4 +161,7 @@ def of_row(row: sqlite3.Row) -> Build:
         requests=row["requests"],
         failed=row["failed"],
         longest_gap_ms=row["longest_gap_ms"],
+        fresh=bool(row["fresh"]),
+        force=bool(row["force"]),
+        has_image=bool(row["has_image"]),
     )

@@ -17,8 +17,9 @@ class Session:
 
     def __init__(self, path: pathlib.Path, *, patience: float = PATIENCE) -> None:
         self.lock = threading.RLock()
-        self._connection = database.connect(path)
-        self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        self._path = path
+        self._patience = patience
+        self._connection = self._open()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -32,7 +33,7 @@ class Session:
             StoreError: if the database cannot be used.
         """
         with self.lock, database.speaking():
-            return self._connection.execute(sql, values).fetchall()
+            return self._current().execute(sql, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -42,11 +43,25 @@ class Session:
             StoreError: if the database cannot be used.
         """
         with self.lock, database.speaking():
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection = self._current()
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
-                self._connection.execute("COMMIT")
+                yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection; another one where a damaged file was replaced."""
+        if not self._connection.in_transaction and database.number(self._path) != self._number:
+            self._connection.close()
+            self._connection = self._open()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        connection = database.connect(self._path)
+        connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+        self._number = database.number(self._path)
+        return connection

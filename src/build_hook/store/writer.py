@@ -23,11 +23,16 @@ class Writer:
         self._patience = patience
         self.connection: sqlite3.Connection | None = None
         self._turn: TextIO | None = None
+        self._number: int | None = None
 
     def begin(self) -> sqlite3.Connection:
         """Open a transaction, once it is our turn."""
         connection, turn = self._open()
         fcntl.flock(turn, fcntl.LOCK_EX)
+        if not self._is_current():  # a damaged file was replaced
+            connection.close()
+            self.connection = None
+            connection, _ = self._open()
         connection.execute("BEGIN IMMEDIATE")
         return connection
 
@@ -38,6 +43,9 @@ class Writer:
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            return None
+        if not self._is_current():
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
             return None
         self._wait_for(0)
         try:
@@ -65,11 +73,15 @@ class Writer:
     def _open(self) -> tuple[sqlite3.Connection, TextIO]:
         if self.connection is None:
             self.connection = database.connect(self._path)
+            self._number = database.number(self._path)
             self._wait_for(self._patience)
             self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if self._turn is None:
             self._turn = self._path.with_suffix(".turn").open("w")
         return self.connection, self._turn
+
+    def _is_current(self) -> bool:
+        return database.number(self._path) == self._number
 
     def _wait_for(self, seconds: float) -> None:
         if self.connection is not None:

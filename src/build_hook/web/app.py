@@ -38,9 +38,8 @@ def create_app(
     collaborators = parts.Parts(options, projects, link)
     api = resources.Api(collaborators, failures)
     app = falcon.asgi.App(middleware=[_Life(options, projects, store, api)])
-    doors = _Doors(
-        listing.Listing(projects), hooks.Hooks(projects, secrets.read, store, link, failures)
-    )
+    door = hooks.Hooks(projects, secrets.read, store, link, failures, options)
+    doors = _Doors(listing.Listing(projects), door)
     app.add_route("/", doors)
     app.add_route("/hooks/{project}", doors.hooks)
     app.add_route("/healthz", health.Health(projects, store))

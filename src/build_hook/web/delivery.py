@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
+from build_hook import holds
 from build_hook.judging import judge
 from build_hook.store import builds, deliveries
 from build_hook.web import inbox
@@ -75,6 +76,13 @@ def why_ignored(verdict: judge.Judgement, receipt: inbox.Receipt) -> str | None:
         return None
     reasons = dict.fromkeys(f"{match.project.name}: {match.reason}" for match in verdict.matches)
     return "; ".join(reasons) or verdict.note or "no project follows this"
+
+
+def why_waiting(verdict: judge.Judgement, receipt: inbox.Receipt, held: holds.Holds) -> str | None:
+    """Why what was queued is not built yet: its project is paused or frozen."""
+    queued = {build.project for build in receipt.builds}
+    reasons = (held.why(m.project) for m in verdict.matches if m.project.name in queued)
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) or None
 
 
 def _storable(message: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import falcon.asgi
 
+from build_hook import holds, settings
 from build_hook.judging import judge
 from build_hook.store import builds, deliveries
 from build_hook.web import (
@@ -45,7 +46,9 @@ class Hooks:
         store: Store,
         link: links.Links,
         failures: limiter.Limiter,
+        options: settings.Settings,
     ) -> None:
+        self._options = options
         self._projects = projects
         self._secret = secret
         self._store = store
@@ -155,6 +158,10 @@ class Hooks:
         }
         if ignored is not None:
             value["ignored"] = ignored
+        held = holds.Holds(self._options, receipt.held, time.time())
+        waits = delivery.why_waiting(verdict, receipt, held)
+        if waits is not None:
+            value["note"] = waits
         response.status = 202 if ignored is None else 200
         response.data = answers.encode(value)
         web_log.write(
@@ -166,6 +173,7 @@ class Hooks:
             repository=verdict.event and verdict.event.repository,
             builds=",".join(str(queued.id) for queued in receipt.builds) or None,
             ignored=ignored,
+            note=waits,
         )
 
 

@@ -10,11 +10,11 @@ import concurrent.futures
 import dataclasses
 import pathlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from build_hook import errors
-from build_hook.store import builds, deliveries, writer
+from build_hook.store import builds, deliveries, pauses, writer
 from build_hook.web import web_log
 
 # Seconds to wait for another process's transaction; git hosts wait for ten in all.
@@ -39,12 +39,13 @@ class BadDeliveryError(errors.BuildHookError):
 class Receipt:
     """What became of a delivery; ``again`` if it was there already.
 
-    ``delivery`` is its row, None if it was not worth keeping.
+    ``delivery`` is its row, None if it was not worth keeping; ``held`` the pauses of the moment.
     """
 
     delivery: int | None
     builds: tuple[deliveries.Queued, ...] = ()
     again: bool = False
+    held: Mapping[str, pauses.Pause] = dataclasses.field(default_factory=dict[str, pauses.Pause])
 
 
 _Outcome = Receipt | errors.BuildHookError | None
@@ -218,7 +219,8 @@ def _accept(
         )
         for request in requests
     ]
-    return Receipt(row, tuple(queued))
+    held = pauses.read_within(connection) if queued else {}
+    return Receipt(row, tuple(queued), held=held)
 
 
 def _touch(connection: sqlite3.Connection) -> None:

@@ -82,7 +82,7 @@ def _counted(found: Iterable[counts.Count]) -> Iterator[Metric]:
 def _present(of: parts.Parts) -> Iterator[Metric]:
     projects, wrong = of.projects.registry.projects, condition.read(of.options.run)
     store, now = of.builds, time.time()
-    found = list(standing.look(projects, store, wrong))
+    found = list(standing.look(projects, store, wrong, of.holds))
     live = [(each.project.name, each.live) for each in found if each.live]
     yield _single("projects", "Registered projects.", len(projects))
     yield _single("queue_length", "Builds that wait.", len(store.queued()))

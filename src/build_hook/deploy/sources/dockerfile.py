@@ -21,5 +21,7 @@ class Dockerfile(repository.Repository):
         """Check the commit out and build it."""
         self._require_room(of)
         with self._repositories.checkout(of.project, of.commit, of.build.id) as folder:
-            order = build_command.Order(of.project, of.build.id, of.commit, folder)
+            order = build_command.Order(
+                of.project, of.build.id, of.commit, folder, fresh=of.build.fresh
+            )
             return base.Made(self._builder.build(order, of.log, of.check_stop))

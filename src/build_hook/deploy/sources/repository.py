@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from build_hook import patterns, project, settings
 from build_hook.deploy import checkout, engine, images, intake, job
 from build_hook.deploy.sources import base
+from build_hook.store import builds
 
 
 class Repository(abc.ABC):
@@ -22,8 +23,10 @@ class Repository(abc.ABC):
         return {of.name: found[of.ref] for of in group if of.ref in found}
 
     def find(self, of: job.Job) -> base.Found:
-        """Fetch the head of the build's ref."""
-        commit = self._repositories.fetch(of.project, of.build.ref, of.check_stop)
+        """Fetch the head of the build's ref; of a scheduled rebuild the commit that serves."""
+        is_rebuild = of.build.cause is builds.Cause.REBUILD
+        wanted = (of.build.commit if is_rebuild else None) or of.build.ref
+        commit = self._repositories.fetch(of.project, wanted, of.check_stop)
         return base.Found(commit, self._repositories.message(of.project, commit))
 
     def has_changed(self, of: job.Job, live: str) -> bool:

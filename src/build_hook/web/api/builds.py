@@ -1,6 +1,9 @@
 """Builds: how far they are, what they said, and stopping them."""
 
+import dataclasses
+
 from build_hook.deploy import buildlog
+from build_hook.store import history
 from build_hook.web.api import call, find, logs, models, parts
 
 
@@ -15,13 +18,15 @@ def every(of: parts.Parts, asked: call.Call) -> models.Builds:
 
 
 def one(of: parts.Parts, asked: call.Call) -> models.BuildWithPhases:
-    """Tell how far a build is, and when it entered each phase."""
+    """Tell how far a build is, how long each phase took, and why it failed."""
     with find.refusing(404):
-        build = of.builds.get(asked.path["id"])
-    phases = tuple(
-        models.PhaseEntered(phase=phase, at=at) for phase, at in of.builds.phases(build.id)
+        found = history.read(of.builds, asked.path["id"])
+    return models.BuildWithPhases(
+        **asked.build(found.build),
+        phases=tuple(models.PhaseEntered(**dataclasses.asdict(one)) for one in found.phases),
+        settings=found.settings,
+        card=found.card,
     )
-    return models.BuildWithPhases(**asked.build(build), phases=phases)
 
 
 def log(of: parts.Parts, asked: call.Call) -> logs.Log:

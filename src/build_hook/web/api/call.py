@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from build_hook.store import archive, builds, deliveries
-from build_hook.web.api import models
+from build_hook.web.api import delivered, models
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Call:
         fields = {name: getattr(of, name) for name in _BUILD_FIELDS}
         return {**fields, "url": url, "log": f"{url}/log"}
 
-    def queued(self, of: deliveries.Queued) -> models.Queued:
+    def queued(self, of: deliveries.Queued) -> delivered.Queued:
         """A build that a delivery asked for."""
-        return models.Queued(
+        return delivered.Queued(
             id=of.id, project=of.project, commit=of.commit, url=self.build_url(of.id)
         )
 
@@ -46,7 +46,7 @@ class Call:
             "verified": of.verified,
             "secret": of.secret,
             "size": of.size,
-            "matches": tuple(models.Match.model_validate(match) for match in of.matches),
+            "matches": tuple(delivered.Match.model_validate(match) for match in of.matches),
             "builds": tuple(self.queued(build) for build in of.builds),
             "url": self.delivery_url(of.id),
         }

@@ -2,32 +2,32 @@
 
 from build_hook import errors, wake
 from build_hook.web import answers, replay
-from build_hook.web.api import call, find, models, parts
+from build_hook.web.api import call, delivered, find, models, parts
 
 
-def every(of: parts.Parts, asked: call.Call) -> models.Deliveries:
+def every(of: parts.Parts, asked: call.Call) -> delivered.Deliveries:
     """List deliveries, newest first."""
     page: models.Page = asked.asked
     found = of.archive.recent(page.project, page.limit, page.before)
-    return models.Deliveries(
-        deliveries=tuple(models.Delivery(**asked.delivery(one)) for one in found),
+    return delivered.Deliveries(
+        deliveries=tuple(delivered.Delivery(**asked.delivery(one)) for one in found),
         next=found[-1].id if len(found) == page.limit else None,
     )
 
 
-def one(of: parts.Parts, asked: call.Call) -> models.DeliveryWithHeaders:
+def one(of: parts.Parts, asked: call.Call) -> delivered.DeliveryWithHeaders:
     """Tell who sent a delivery, with its headers and replays."""
     with find.refusing(404):
         found = of.archive.get(asked.path["id"])
-    return models.DeliveryWithHeaders(
+    return delivered.DeliveryWithHeaders(
         **asked.delivery(found),
         remote=found.remote,
         headers=found.headers,
-        replays=tuple(models.Replay(at=r.at, actor=r.actor) for r in found.replays),
+        replays=tuple(delivered.Replay(at=r.at, actor=r.actor) for r in found.replays),
     )
 
 
-def again(of: parts.Parts, asked: call.Call) -> models.Replayed:
+def again(of: parts.Parts, asked: call.Call) -> delivered.Replayed:
     """Judge a delivery again, though its id is known, and queue what it asks for."""
     try:
         with find.refusing(404):
@@ -37,7 +37,7 @@ def again(of: parts.Parts, asked: call.Call) -> models.Replayed:
     except errors.ReplayError as error:
         raise answers.RefusedError(409, error.message, error.hint) from error
     wake.send(of.options.run)
-    return models.Replayed(
+    return delivered.Replayed(
         delivery=found.delivery,
         builds=tuple(asked.queued(build) for build in found.builds),
         reasons=found.reasons,

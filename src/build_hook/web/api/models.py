@@ -1,11 +1,13 @@
 """What the API takes and gives, as values; the OpenAPI document is made of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
-from build_hook import project
+from build_hook import card, project
 from build_hook.store import records
+
+_Card = card.Card
 
 BIGGEST_ID = 2**63 - 1
 MOST_ROWS = 200
@@ -84,6 +86,10 @@ class Deploy(Asked):
     ref: Ref | None = pydantic.Field(
         default=None, description="another branch or ref than the tracked one"
     )
+    force: bool = pydantic.Field(default=False, description="though it is paused or frozen")
+    fresh: bool = pydantic.Field(
+        default=False, description="on the newest base image, and without the cache"
+    )
 
 
 class Rollback(Asked):
@@ -137,12 +143,17 @@ class PhaseEntered(Given):
 
     phase: records.Phase
     at: Time
+    seconds: float | None = pydantic.Field(description="how long it lasted; null for an end")
 
 
 class BuildWithPhases(Build):
-    """One build, and how it went."""
+    """One build, how it went, and why it failed if it did."""
 
     phases: tuple[PhaseEntered, ...]
+    settings: dict[str, Any] | None = pydantic.Field(
+        description="the project as it was deployed, without defaults; values of variables are ***"
+    )
+    card: _Card | None = pydantic.Field(description="null unless it failed or went back")
 
 
 class Builds(Given):
@@ -172,6 +183,9 @@ class Project(Given):
     last: Build | None = pydantic.Field(description="the newest build")
     problem: str | None = pydantic.Field(description="what stands in its way")
     warning: str | None
+    held: str | None = pydantic.Field(
+        description="why its pushes wait: a pause, or a window in which it is frozen"
+    )
 
 
 class Projects(Given):
@@ -183,66 +197,3 @@ class Projects(Given):
         description="why the registry file is not what is in force"
     )
     engine_problem: str | None = pydantic.Field(description="what the Docker engine lacks")
-
-
-class Match(Given):
-    """What a delivery meant for a project when it came."""
-
-    project: str
-    action: Literal["build", "skip", "ignore"]
-    reason: str
-
-
-class Queued(Given):
-    """A build that a delivery asked for."""
-
-    id: Number
-    project: str
-    commit: str | None
-    url: str
-
-
-class Delivery(Given):
-    """A delivery that was accepted and kept."""
-
-    id: Number
-    received: Time
-    provider: str
-    event: str
-    delivery_id: str | None = pydantic.Field(description="the git host's own id")
-    verified: bool | None = pydantic.Field(description="null: the project takes unsigned ones")
-    secret: str | None = pydantic.Field(description="name of the secret that matched")
-    size: int = pydantic.Field(description="bytes of its body")
-    matches: tuple[Match, ...]
-    builds: tuple[Queued, ...]
-    url: str
-
-
-class Replay(Given):
-    """That somebody had it judged again."""
-
-    at: Time
-    actor: str
-
-
-class DeliveryWithHeaders(Delivery):
-    """A delivery, who sent it and its headers; those that are secrets are ``***``."""
-
-    remote: str | None
-    headers: dict[str, str]
-    replays: tuple[Replay, ...]
-
-
-class Deliveries(Given):
-    """Deliveries, newest first."""
-
-    deliveries: tuple[Delivery, ...]
-    next: int | None = pydantic.Field(description="before= for the next page; null at the end")
-
-
-class Replayed(Given):
-    """What came of a replay."""
-
-    delivery: Number
-    builds: tuple[Queued, ...]
-    reasons: tuple[str, ...] = pydantic.Field(description="what it means for each project today")

@@ -2,7 +2,7 @@
 
 import threading
 
-from build_hook import orders, settings
+from build_hook import holds, orders, settings
 from build_hook.store import archive, builds, counts, session, tokens
 from build_hook.web import catalogue, links
 
@@ -45,7 +45,12 @@ class Parts:
     @property
     def orders(self) -> orders.Orders:
         """What people ask for."""
-        return orders.Orders(self.builds, self.options.run)
+        return orders.Orders(self.builds, self.options.run, self.holds.why)
+
+    @property
+    def holds(self) -> holds.Holds:
+        """What holds projects now."""
+        return holds.now(self.options, self.builds)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from build_hook import standing
+from build_hook import errors, standing
 from build_hook.deploy import condition
 from build_hook.store import builds
 from build_hook.web import answers, listing
@@ -18,7 +18,7 @@ def every(of: parts.Parts, asked: call.Call) -> models.Projects:
         key=lambda p: p.name,
     )
     wanted = rest[: page.limit]
-    found = standing.look(wanted, of.builds, wrong)
+    found = standing.look(wanted, of.builds, wrong, of.holds)
     return models.Projects(
         projects=tuple(_shown(one, asked) for one in found),
         next=wanted[-1].name if len(wanted) < len(rest) else None,
@@ -30,7 +30,7 @@ def every(of: parts.Parts, asked: call.Call) -> models.Projects:
 def one(of: parts.Parts, asked: call.Call) -> models.Project:
     """Tell how a project stands."""
     entry = find.registered(of, asked.path["name"])
-    (found,) = standing.look([entry], of.builds, condition.read(of.options.run))
+    (found,) = standing.look([entry], of.builds, condition.read(of.options.run), of.holds)
     return _shown(found, asked)
 
 
@@ -39,7 +39,11 @@ def deploy(of: parts.Parts, asked: call.Call) -> models.Build:
     entry = find.registered(of, asked.path["name"])
     try:
         with find.refusing(409):
-            build = of.orders.deploy(entry, asked.asked.ref)
+            build = of.orders.deploy(
+                entry, asked.asked.ref, force=asked.asked.force, fresh=asked.asked.fresh
+            )
+    except errors.HeldError as error:
+        raise answers.RefusedError(409, error.message, 'To deploy now: {"force": true}') from error
     except ValueError as error:
         raise answers.RefusedError(
             422, f"ref: {error}", "Name a branch, or a full ref such as refs/tags/v1"
@@ -74,6 +78,7 @@ def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
         last=_build(found.last, asked),
         problem=found.problem,
         warning=found.warning,
+        held=found.held,
     )
 
 

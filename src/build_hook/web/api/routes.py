@@ -4,7 +4,17 @@ import dataclasses
 from collections.abc import Callable
 
 from build_hook.store.tokens import Scope
-from build_hook.web.api import builds, call, deliveries, logs, models, parts, projects
+from build_hook.web.api import (
+    builds,
+    call,
+    delivered,
+    deliveries,
+    logs,
+    models,
+    parts,
+    pauses,
+    projects,
+)
 
 PREFIX = "/api/v1"
 
@@ -60,6 +70,7 @@ ROUTES = (
         models.Build,
         status=202,
         body=models.Deploy,
+        refusals=(409,),
     ),
     Route(
         "POST",
@@ -71,6 +82,36 @@ ROUTES = (
         status=202,
         body=models.Rollback,
         refusals=(409,),
+    ),
+    Route(
+        "POST",
+        "/projects/{name}/pause",
+        "pause_project",
+        Scope.DEPLOY,
+        pauses.pause,
+        pauses.Held,
+        body=pauses.Pause,
+    ),
+    Route(
+        "POST",
+        "/projects/{name}/resume",
+        "resume_project",
+        Scope.DEPLOY,
+        pauses.resume,
+        pauses.Held,
+        body=models.Nothing,
+    ),
+    Route(
+        "POST", "/pause", "pause", Scope.DEPLOY, pauses.pause_all, pauses.Held, body=pauses.Pause
+    ),
+    Route(
+        "POST",
+        "/resume",
+        "resume",
+        Scope.DEPLOY,
+        pauses.resume_all,
+        pauses.Held,
+        body=models.Nothing,
     ),
     Route(
         "GET",
@@ -108,7 +149,7 @@ ROUTES = (
         "list_deliveries",
         Scope.READ,
         deliveries.every,
-        models.Deliveries,
+        delivered.Deliveries,
         query=models.Page,
     ),
     # headers and addresses are about those who sent it
@@ -118,7 +159,7 @@ ROUTES = (
         "get_delivery",
         Scope.ADMIN,
         deliveries.one,
-        models.DeliveryWithHeaders,
+        delivered.DeliveryWithHeaders,
     ),
     Route(
         "POST",
@@ -126,7 +167,7 @@ ROUTES = (
         "replay_delivery",
         Scope.DEPLOY,
         deliveries.again,
-        models.Replayed,
+        delivered.Replayed,
         status=202,
         body=models.Nothing,
         refusals=(409,),

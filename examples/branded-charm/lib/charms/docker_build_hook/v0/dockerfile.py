@@ -86,6 +86,14 @@ class Health(_Value):
     min_uptime: float | None = None
 
 
+class Tolerance(_Value):
+    """What a new version may do wrong while it is watched; None is left to the build hook."""
+
+    errors: int | None = None
+    share: float | None = None
+    probes: int | None = None
+
+
 class _Settings(_Value):
     """What has a field here, and what has none.
 
@@ -125,6 +133,10 @@ class _Settings(_Value):
     health: Health | None = None
     drain: float | None = None
     watch: float | None = None
+    tolerance: Tolerance | None = None
+    freeze: tuple[str, ...] | None = None
+    rebuild: str | None = None
+    time_zone: str | None = None
 
 
 class Project(_Settings):
