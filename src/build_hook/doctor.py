@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from build_hook import certificate, errors, registry, secret_files, settings
 from build_hook.deploy import builder, ceilings, clients, engine, images
-from build_hook.deploy.repository import git_release
+from build_hook.deploy.repository import git_release, lfs
 from build_hook.proxy import kernel, process, runtime
 
 
@@ -63,6 +63,8 @@ def _logins(with_settings: settings.Settings) -> str:
             secret_files.require(with_settings.secrets, name, f"login of {entry.name}")
     if any(entry.speaks_ssh for entry in entries) and not shutil.which("ssh"):
         raise errors.CheckoutError("ssh is not installed", "apt-get install openssh-client")
+    if any(entry.lfs for entry in entries):
+        lfs.require()
     count = sum(bool(entry.deploy_key or entry.access_token) for entry in entries)
     return f"{count} projects have a login of their own"
 

@@ -40,18 +40,19 @@ class Login(values.Value):
         description="user name that goes with the token; default: what the git host wants",
     )
 
+    submodules: bool = pydantic.Field(
+        default=False,
+        description="bring the repository's submodules as well; the login goes to those on the "
+        "repository's own host",
+    )
+    lfs: bool = pydantic.Field(
+        default=False, description="bring the files that Git LFS keeps beside the repository"
+    )
+
     @pydantic.field_validator("repository")
     @classmethod
     def _clonable(cls, url: str) -> str:
-        if not url:
-            return url
-        allowed = ("https://", "http://", "ssh://", "git://")
-        scp_like = "@" in url.split(":")[0] and ":" in url and "::" not in url
-        if url.startswith("-") or not (url.startswith(allowed) or scp_like):
-            raise ValueError("must be an https, http, ssh or git URL, or user@host:path")
-        if any(c.isspace() or not c.isprintable() for c in url):
-            raise ValueError("must not contain white space or control characters")
-        return url
+        return check_address(url) if url else url
 
     @pydantic.model_validator(mode="after")
     def _logs_in(self) -> "Login":
@@ -63,9 +64,9 @@ class Login(values.Value):
             )
         if not self.repository and (self.deploy_key or self.access_token):
             raise ValueError("deploy_key and access_token are for a repository, there is none")
-        if self.deploy_key and is_http:
+        if self.deploy_key and is_http and not self.submodules:
             raise ValueError("deploy_key needs a repository that is reached over ssh")
-        if self.access_token and not is_http:
+        if self.access_token and not (is_http or self.submodules or self.lfs):
             raise ValueError("access_token needs a repository that is reached over https")
         if self.access_token and re.match("http://", self.repository) and not is_loopback:
             raise ValueError("access_token would be readable on its way: use https")
@@ -75,3 +76,18 @@ class Login(values.Value):
     def speaks_ssh(self) -> bool:
         """Whether the repository is reached over SSH."""
         return not re.match(r"(?:https?|git)://", self.repository, re.IGNORECASE)
+
+
+def check_address(url: str) -> str:
+    """Refuse what git would take for something else than a repository on a network.
+
+    Raises:
+        ValueError: if it is no such address.
+    """
+    allowed = ("https://", "http://", "ssh://", "git://")
+    scp_like = "@" in url.split(":")[0] and ":" in url and "::" not in url
+    if url.startswith("-") or not (url.startswith(allowed) or scp_like):
+        raise ValueError("must be an https, http, ssh or git URL, or user@host:path")
+    if any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError("must not contain white space or control characters")
+    return url

@@ -214,6 +214,12 @@ class Project(service.Service, login.Login):
         return refs.full(f"refs/tags/{text}")
 
     @property
+    def runs_as(self) -> str:
+        """What makes a project be deployed again when it changes, as text to compare."""
+        brought = self.model_dump_json(include={"submodules", "lfs"}, exclude_defaults=True)
+        return super().runs_as + brought.removeprefix("{}")
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator has allowed and should know of wherever the project is shown."""
         unsigned = ("takes unsigned deliveries",) if self.allow_unsigned else ()

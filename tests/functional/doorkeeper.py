@@ -10,7 +10,7 @@ import http.client
 import http.server
 import threading
 import urllib.parse
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 SENT_BACK = ("Content-Type", "WWW-Authenticate", "Cache-Control", "Location")
 
@@ -26,7 +26,9 @@ class Doorkeeper:
     login: tuple[str, str] | None = None
     elsewhere: str | None = None
     renamed: tuple[str, str] | None = None
+    answers: Callable[[str, str, bytes | None], bytes | None] | None = None
     address: str = ""
+    dropped: tuple[str, ...] = ()
     brought: list[str] = dataclasses.field(default_factory=list[str])
 
     @property
@@ -84,13 +86,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(301, {"Location": f"{self.door.address}{path}"}, b"")
         elif not self.door.admits(given):
             self._send(401, {"WWW-Authenticate": 'Basic realm="private"'}, b"")
+        elif self.door.answers and (
+            content := self.door.answers(self.door.address, self.path, body)
+        ):
+            self._send(200, {"Content-Type": "application/vnd.git-lfs+json"}, content)
         elif self.door.elsewhere:
             self._send(302, {"Location": f"{self.door.elsewhere}{self.path}"}, b"")
         else:
             self._send(*self._forward(body))
 
     def _forward(self, body):
-        kept = {k: v for k, v in self.headers.items() if k not in ("Host", "Authorization")}
+        dropped = ("Host", "Authorization", *self.door.dropped)
+        kept = {k: v for k, v in self.headers.items() if k not in dropped}
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.door.behind).netloc)
         with contextlib.closing(connection):
             connection.request(self.command, self.path, body, kept)

@@ -5,6 +5,7 @@ import pytest
 from build_hook import errors, project
 from build_hook.demo import git
 from build_hook.deploy import checkout
+from tests.functional import doorkeeper
 
 
 def shop(forge, **of):
@@ -112,3 +113,42 @@ def test_link_inside_is_followed(tmp_path):
     (tmp_path / "link").symlink_to("real")
 
     assert checkout.inside(tmp_path, "link", "context") == tmp_path / "real"
+
+
+class TestHostThatGivesOutRefsOnly:
+    """As old servers and some products do: protocol 0, and no commit that no ref points at."""
+
+    @pytest.fixture
+    def strict(self, forge, copy):
+        git.run("config", "uploadpack.allowAnySHA1InWant", "false", folder=forge.root / "shop.git")
+        with doorkeeper.standing(forge.address) as door:
+            door.dropped = ("Git-Protocol",)
+            yield door
+
+    def test_commit_below_a_branch_is_found(self, strict, push, repositories):
+        commits = [push("a.txt", str(number)) for number in range(60)]
+        of = shop(strict, repository=f"{strict.address}/shop.git")
+
+        for commit in (commits[-1], commits[-2], commits[0]):
+            assert repositories.fetch(of, commit) == commit
+            with repositories.checkout(of, commit, 1) as folder:
+                assert (folder / "a.txt").read_text() == str(commits.index(commit))
+
+    def test_commit_that_only_a_tag_has(self, strict, forge, push, repositories):
+        tagged = push("a.txt", "tagged")
+        bare = forge.root / "shop.git"
+        git.run("tag", "v1", tagged, folder=bare)
+        git.run("update-ref", "refs/heads/main", f"{tagged}~1", folder=bare)
+        of = shop(strict, repository=f"{strict.address}/shop.git")
+
+        assert repositories.fetch(of, tagged) == tagged
+
+    def test_commit_that_is_nowhere_is_said(self, strict, push, repositories, options):
+        push()
+        of = shop(strict, repository=f"{strict.address}/shop.git")
+
+        with pytest.raises(errors.CheckoutError, match="has no commit 1111"):
+            repositories.fetch(of, "1" * 40)
+
+        refs = git.refs(options.repositories / "shop.git")
+        assert not any(name.startswith("refs/build-hook/look") for name in refs)

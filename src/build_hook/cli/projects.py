@@ -65,6 +65,8 @@ from build_hook.cli import options
     help="File with the token that reads the repository over https; it is copied.",
 )
 @click.option("--access-user", metavar="NAME", help="User that goes with the token.")
+@click.option("--submodules", is_flag=True, help="Bring the repository's submodules as well.")
+@click.option("--lfs", is_flag=True, help="Bring the files that Git LFS keeps.")
 @options.as_json
 @options.with_settings
 def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
@@ -134,6 +136,8 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "registry_login": given["registry_login"],
             "ref": given["ref"],
             "match": given["match"],
+            "submodules": given["submodules"],
+            "lfs": given["lfs"],
             "deploy_key": given.get("deploy_key"),
             "access_token": given.get("access_token"),
             "access_user": given["access_user"],

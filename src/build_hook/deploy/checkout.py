@@ -4,10 +4,10 @@ import collections.abc
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from build_hook import errors, project, settings
-from build_hook.deploy.repository import access, command, fetching
+from build_hook.deploy.repository import access, command, fetching, lfs, submodules
 
 # A shallow fetch brings a pack or a few loose objects for every commit.
 _MOST_LOOSE, _MOST_PACKS = 2000, 30
@@ -46,12 +46,26 @@ class Repositories:
     ) -> str:
         """Bring a ref's head or a commit, without its history; return the commit.
 
+        What the project wants beside it, submodules and LFS files, is brought as well.
+
         Raises:
             CheckoutError: if it cannot be brought.
         """
         mirror = self._mirror(of)
         with self._ways.towards(of, of.repository) as (url, env):
-            return fetching.fetch(mirror, url, what, _HEAD, env, check_stop)
+            commit = fetching.fetch(mirror, url, what, _HEAD, env, check_stop)
+
+        def bring(module: submodules.Module) -> None:
+            if not submodules.is_here(mirror, module):
+                with self._ways.towards(of, module.url) as (url, env):
+                    fetching.fetch(mirror, url, module.commit, module.ref, env, check_stop)
+
+        parts = self._parts(of, commit, bring)
+        fetching.drop(mirror, submodules.REFS, frozenset(part.ref for part in parts[1:]))
+        for part in parts if of.lfs else ():
+            with self._ways.towards(of, part.url) as (url, env):
+                lfs.fetch(mirror, url, part.commit, env, check_stop)
+        return commit
 
     def message(self, of: project.Project, commit: str) -> str:
         """A commit's message."""
@@ -60,11 +74,11 @@ class Repositories:
 
     def size(self, of: project.Project, commit: str) -> int:
         """Bytes of a commit's files, as they would be checked out."""
-        listed = command.run(
-            "ls-tree", "-r", "--format=%(objectsize)", commit,
-            mirror=self._mirror(of), what="measure", keep=None,
-        )  # fmt: skip
-        return sum(int(size) for size in listed.split() if size.isdigit())
+        mirror = self._mirror(of)
+        parts = self._parts(of, commit)
+        return sum(fetching.size(mirror, part.commit) for part in parts) + sum(
+            lfs.size(mirror, part.commit) for part in parts if of.lfs
+        )
 
     def changed_paths(self, of: project.Project, old: str, new: str) -> list[str] | None:
         """The files that differ between two commits; None if the old one cannot be had."""
@@ -81,6 +95,7 @@ class Repositories:
         """Hold on to the commit that is live, and let go of the objects of those before it."""
         mirror = self._mirror(of)
         command.run("update-ref", _LIVE, commit, mirror=mirror, what="note")
+        lfs.tidy(mirror, [part.commit for part in self._parts(of, commit)] if of.lfs else [])
         loose = command.run("count-objects", mirror=mirror, what="count").partition(" ")[0]
         packs = len(list((mirror / "objects/pack").glob("*.pack")))
         if int(loose) > _MOST_LOOSE or packs > _MOST_PACKS:
@@ -102,11 +117,9 @@ class Repositories:
         self.discard(build)
         folder.mkdir(mode=0o700)
         try:
-            command.run(
-                f"--work-tree={folder}", "checkout", "--quiet", "--force", commit, "--", ".",
-                mirror=self._mirror(of), what=f"check out {commit[:10]}",
-                env={"GIT_INDEX_FILE": str(folder.with_suffix(".index"))},
-            )  # fmt: skip
+            for part in self._parts(of, commit):
+                place = submodules.folder_for(folder, part) if part.path else folder
+                self._write(of, part, place, folder.with_suffix(".index"))
             yield folder
         finally:
             self.discard(build)
@@ -127,6 +140,35 @@ class Repositories:
     def forget(self, name: str) -> None:
         """Remove the repository of a project that is gone."""
         shutil.rmtree(self._mirrors / f"{name}.git", ignore_errors=True)
+
+    def _parts(
+        self,
+        of: project.Project,
+        commit: str,
+        bring: Callable[[submodules.Module], None] = lambda module: None,
+    ) -> list[submodules.Module]:
+        """The repository itself, and its submodules if the project wants them."""
+        whole = submodules.Module("", of.repository, commit)
+        if not of.submodules:
+            return [whole]
+        return [whole, *submodules.walk(self._mirror(of), commit, of.repository, bring)]
+
+    def _write(
+        self,
+        of: project.Project,
+        part: submodules.Module,
+        folder: pathlib.Path,
+        index: pathlib.Path,
+    ) -> None:
+        mirror = self._mirror(of)
+        index.unlink(missing_ok=True)
+        filters = lfs.filters(mirror, part.url) if of.lfs else ()
+        command.run(
+            *filters, f"--work-tree={folder}",
+            "checkout", "--quiet", "--force", part.commit, "--", ".",
+            mirror=mirror, what=f"check out {part.commit[:10]}", timeout=command.FETCH_TIMEOUT,
+            env={"GIT_INDEX_FILE": str(index)},
+        )  # fmt: skip
 
     def _mirror(self, of: project.Project) -> pathlib.Path:
         mirror = self._mirrors / f"{of.name}.git"

@@ -101,8 +101,8 @@ class Access:
         helper.write_text(
             "#!/bin/sh\n"
             'case "$1" in\n'
-            f"{_quoted_prompt('Username', origin)}) printf '%s\\n' {shlex.quote(user)} ;;\n"
-            f"{_quoted_prompt('Password', named)}) exec cat -- {shlex.quote(str(token))} ;;\n"
+            f"{_prompts('Username', origin)}) printf '%s\\n' {shlex.quote(user)} ;;\n"
+            f"{_prompts('Password', named)}) exec cat -- {shlex.quote(str(token))} ;;\n"
             "*) exit 1 ;;\n"
             "esac\n",
             encoding="utf-8",
@@ -132,8 +132,9 @@ def _port(url: str) -> int | None:
     return given or _PORTS.get(scheme)
 
 
-def _quoted_prompt(what: str, where: str) -> str:
-    return shlex.quote(f"{what} for '{where}': ")
+def _prompts(what: str, where: str) -> str:
+    """How git asks, and how Git LFS does, as patterns of a shell."""
+    return f"""{shlex.quote(f"{what} for '{where}': ")}|{shlex.quote(f'{what} for "{where}"')}"""
 
 
 def _plain(path: pathlib.Path) -> str:

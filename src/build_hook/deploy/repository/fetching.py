@@ -45,6 +45,15 @@ def has(mirror: pathlib.Path, commit: str) -> bool:
     return True
 
 
+def size(mirror: pathlib.Path, commit: str) -> int:
+    """Bytes of a commit's files."""
+    listed = command.run(
+        "ls-tree", "-r", "--format=%(objectsize)", commit,
+        mirror=mirror, what="measure", keep=None,
+    )  # fmt: skip
+    return sum(int(size) for size in listed.split() if size.isdigit())
+
+
 def drop(mirror: pathlib.Path, below: str, but: frozenset[str] = frozenset()) -> None:
     """Remove the refs below a name, so that what they held may be tidied away."""
     listed = command.run(
