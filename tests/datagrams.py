@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 
-LATE = 1.0  # seconds after which a datagram is lost
+LATE = 2.0  # seconds after which a datagram is lost
 
 
 @dataclasses.dataclass(slots=True)

@@ -80,7 +80,7 @@ def rules_of_ours(host) -> int:
 
 
 def test_datagrams_and_streams_of_one_port_number_move_together(open_host):
-    voice = speaker(open_host, "voice", ("tcp", "udp"))
+    voice = speaker(open_host, "voice", ("tcp", "udp"), watch=1.5)
     voice.live()
     lost: list[int] = []
 

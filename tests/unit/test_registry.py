@@ -169,3 +169,14 @@ def test_a_repaired_file_is_good_again(path: pathlib.Path):
 
     assert reader.refresh()
     assert reader.problem is None
+
+
+def test_two_projects_cannot_publish_one_udp_port_but_share_the_number_with_tcp():
+    def publishing(name, **port):
+        given = {"name": name, "repository": "https://git.invalid/x.git"}
+        return {**given, "ports": [{"target": 9, "published": 9, **port}]}
+
+    udp, tcp = publishing("a", protocol="udp"), publishing("b", app_protocol="tcp")
+    assert len(registry.Registry.model_validate({"projects": [udp, tcp]}).projects) == 2
+    with pytest.raises(ValueError, match="a and c both publish UDP port 9"):
+        registry.Registry.model_validate({"projects": [udp, publishing("c", protocol="udp")]})
