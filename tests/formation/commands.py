@@ -135,6 +135,9 @@ class Commands:
     def _state_delete(self, call: Call) -> None:
         call.context.kept.pop(call.words[0], None)
 
+    def _storage_list(self, _: Call) -> list[str]:
+        return []  # no machine here has any
+
     # --- relations
 
     def _relation_ids(self, call: Call) -> list[str]:

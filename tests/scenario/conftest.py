@@ -92,11 +92,16 @@ def host(
     """The machine below the docker charm, with an engine of the distribution that runs."""
     engine_host = charms.part("docker", "engine_host")
     fake = fake_engine_host.FakeHost()
-    which = {"dockerd": "docker.io", "docker-compose": "docker-compose"}
     monkeypatch.setattr(engine_host, "run", fake.run)
     monkeypatch.setattr(engine_host, "is_running", lambda: fake.running)
     monkeypatch.setattr(engine_host, "DAEMON_FILE", tmp_path / "docker" / "daemon.json")
-    monkeypatch.setattr(engine_host, "has", lambda name: which[name] in fake.installed)
+    monkeypatch.setattr(engine_host, "CERTIFICATES", tmp_path / "docker" / "certs.d")
+    monkeypatch.setattr(engine_host, "PROXIES", tmp_path / "docker.service.d" / "proxies.conf")
+    monkeypatch.setattr(engine_host, "BUILD_HOOK", tmp_path / "build-hook")
+    packages = charms.part("docker", "packages")
+    monkeypatch.setattr(packages, "SOURCE", tmp_path / "apt" / "docker.sources")
+    monkeypatch.setattr(packages, "KEY", tmp_path / "apt" / "docker.asc")
+    monkeypatch.setattr(packages, "_fetched", lambda url: f"key from {url}")
     return fake
 
 

@@ -13,6 +13,7 @@ class FakeHost:
         self.installed = {"docker.io": "20.10"}
         self.offered = {"docker.io", "docker-buildx", "docker-compose-v2"}
         self.held = set()
+        self.containers = []
         self.running = True
         self.fails = set()
 
@@ -26,14 +27,14 @@ class FakeHost:
 
     def _apt_get(self, rest):
         if rest[0] == "install":
-            package, _, version = rest[-1].partition("=")
-            self.changes.append(f"install {rest[-1]}")
-            self.installed[package] = version or "newest"
+            packages = [word for word in rest[1:] if not word.startswith("-")]
+            self.changes.append(f"install {' '.join(packages)}")
+            for each in packages:
+                package, _, version = each.partition("=")
+                self.installed[package] = version or "newest"
         return ""
 
     def _apt_mark(self, rest):
-        if rest[0] == "showhold":
-            return "\n".join(self.held)
         self.changes.append(" ".join(rest))
         (self.held.add if rest[0] == "hold" else self.held.discard)(rest[1])
         return ""
@@ -43,7 +44,8 @@ class FakeHost:
 
         if rest[-1] not in self.installed:
             raise engine_host.EngineError("no package")
-        return "installed" if "-W" in rest else self.installed[rest[-1]]
+        want = "hold" if rest[-1] in self.held else "install"
+        return f"{want} installed {self.installed[rest[-1]]}"
 
     def _apt_cache(self, rest):
         engine_host = charms.part("docker", "engine_host")
@@ -52,12 +54,17 @@ class FakeHost:
             raise engine_host.EngineError("no package")
         return ""
 
+    def _build_hook(self, rest):
+        return f"answer to {' '.join(rest)}\n"
+
     def _systemctl(self, rest):
         self.changes.append(" ".join(rest))
         self.running = True
         return ""
 
     def _docker(self, rest):
+        if rest[0] == "ps":
+            return "".join(f"{name}\n" for name in self.containers)
         return f"answer to {' '.join(rest[:2])}\n"
 
     def snapshot(self, folder: pathlib.Path) -> dict[str, tuple[int, int]]:

@@ -1,5 +1,7 @@
 """The docker charm: config and network in, daemon.json and one restart at most out."""
 
+import base64
+import dataclasses
 import json
 
 import ops
@@ -33,7 +35,7 @@ def test_install(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io", "install docker-buildx"]
+    assert host.changes == ["install docker.io docker-buildx", "reload docker.service"]
 
 
 def test_install_where_the_builder_is_part_of_the_engine(docker, host):
@@ -42,13 +44,13 @@ def test_install_where_the_builder_is_part_of_the_engine(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io"]
+    assert host.changes == ["install docker.io", "reload docker.service"]
 
 
 def test_install_leaves_what_is_there(docker, host):
     docker.run(docker.on.install(), state())
 
-    assert host.changes == []
+    assert host.changes == ["reload docker.service"]
 
 
 def test_start(docker, host):
@@ -92,7 +94,8 @@ def test_every_key_is_an_option_with_a_test():
     options = yaml.safe_load((charms.FOLDERS["docker"] / "config.yaml").read_text())["options"]
     (mark,) = vars(test_option_reaches_the_engine)["pytestmark"]
 
-    assert set(options) == {*daemon_options.KEYS, "version", "compose"}
+    of_the_packages = {"version", "compose", "source", "upstream-url", "upstream-key"}
+    assert set(options) == {*daemon_options.KEYS, *of_the_packages}
     assert {case[0] for case in mark.args[1]} == set(daemon_options.KEYS)
 
 
@@ -160,6 +163,9 @@ def test_a_network_that_is_gone_takes_its_settings_with_it(docker, host):
         ({"insecure-registries": "-x"}, "Config insecure-registries: '-x' is not HOST"),
         ({"data-root": "relative"}, "Config data-root: String should match"),
         ({"version": "--force"}, "Config version: String should match"),
+        ({"source": "moon"}, "Config source: Input should be 'distribution' or 'upstream'"),
+        ({"upstream-url": "moon"}, "Config upstream-url: String should match"),
+        ({"upstream-key": "moon"}, "Config upstream-key: String should match"),
     ],
 )
 def test_wrong_config_says_how_to_mend_it_and_changes_nothing(docker, host, config, reason):
@@ -187,11 +193,9 @@ def test_wrong_network_is_named(docker, host):
 def test_version_is_installed_and_held(docker, host):
     docker.run(docker.on.config_changed(), state(version="24.0.1-1"))
 
-    assert host.changes[:3] == [
-        "install docker.io=24.0.1-1",
-        "install docker-buildx",
-        "hold docker.io",
-    ]
+    assert host.changes[:2] == ["install docker.io=24.0.1-1 docker-buildx", "hold docker.io"]
+    said = "Installing docker.io 24.0.1-1, Docker restarts with it"
+    assert ops.MaintenanceStatus(said) in docker.unit_status_history
     host.changes.clear()
     docker.run(docker.on.config_changed(), state(version="24.0.1-1"))
     assert host.changes == []
@@ -236,8 +240,9 @@ def test_an_engine_that_stopped_is_started(docker, host):
     assert host.changes == ["start docker.service"]
 
 
-def test_an_engine_that_does_not_run_is_named(docker, host):
-    host.running = False
+def test_an_engine_that_does_not_run_is_named(docker, host, monkeypatch):
+    engine_host = charms.part("docker", "engine_host")
+    monkeypatch.setattr(engine_host, "is_running", lambda: False)
 
     out = docker.run(docker.on.install(), state())
 
@@ -259,3 +264,186 @@ def test_action_of_an_engine_that_does_not_answer(docker, host, action):
 
     with pytest.raises(ops.testing.ActionFailed, match="docker failed"):
         docker.run(docker.on.action(action), state())
+
+
+# --- packages of upstream -----------------------------------------------------------------
+
+
+def apt_source(tmp_path):
+    return (tmp_path / "apt" / "docker.sources").read_text()
+
+
+def test_upstream_takes_the_place_of_the_distribution(docker, host, tmp_path):
+    host.offered = {"docker-buildx-plugin", "containerd.io"}
+
+    docker.run(docker.on.config_changed(), state(source="upstream", version="5:29.0-1"))
+
+    assert host.changes[:3] == [
+        "install docker-ce=5:29.0-1 docker-ce-cli=5:29.0-1 containerd.io docker-buildx-plugin",
+        "hold docker-ce",
+        "hold docker-ce-cli",
+    ]
+    assert "URIs: https://download.docker.com/linux/" in apt_source(tmp_path)
+    assert (tmp_path / "apt/docker.asc").read_text().startswith("key from https://download.")
+
+
+def test_a_mirror_of_upstream_with_a_key_of_ones_own(docker, host, tmp_path):
+    key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n-----END PGP PUBLIC KEY BLOCK-----"
+    mirror = {"source": "upstream", "upstream-url": "https://mirror.example.com/docker/"}
+
+    docker.run(docker.on.config_changed(), state(**mirror, **{"upstream-key": key}))
+    seen = (tmp_path / "apt/docker.sources").stat().st_mtime_ns
+    docker.run(docker.on.config_changed(), state(**mirror, **{"upstream-key": key}))
+
+    assert "URIs: https://mirror.example.com/docker/" in apt_source(tmp_path)
+    assert (tmp_path / "apt/docker.asc").read_text() == key
+    assert (tmp_path / "apt/docker.sources").stat().st_mtime_ns == seen
+
+
+def test_back_to_the_distribution(docker, host, tmp_path):
+    docker.run(docker.on.config_changed(), state(source="upstream"))
+
+    docker.run(docker.on.config_changed(), state())
+
+    assert not (tmp_path / "apt/docker.sources").exists()
+
+
+def test_compose_of_upstream(docker, host):
+    host.offered = {"docker-compose-plugin"}
+
+    docker.run(docker.on.config_changed(), state(source="upstream", compose=True))
+
+    assert "install docker-compose-plugin" in host.changes
+
+
+# --- storage ------------------------------------------------------------------------------
+
+
+def with_storage(storage, **config):
+    return dataclasses.replace(state(**config), storages=[storage])
+
+
+def test_storage_holds_the_data(docker, host):
+    storage = ops.testing.Storage("data")
+
+    docker.run(docker.on.storage_attached(storage), with_storage(storage))
+
+    assert daemon()["data-root"].endswith("/docker")
+    assert ops.MaintenanceStatus("Restarting Docker for data-root, live-restore") in (
+        docker.unit_status_history
+    )
+
+
+def test_storage_and_data_root_are_one_too_many(docker, host):
+    storage = ops.testing.Storage("data")
+
+    out = docker.run(
+        docker.on.config_changed(), with_storage(storage, **{"data-root": "/elsewhere"})
+    )
+
+    assert out.unit_status.message.startswith("Config data-root: the storage data is at ")
+    assert out.unit_status.message.endswith("juju config docker --reset data-root")
+
+
+def test_storage_is_let_go_of_before_it_goes(docker, host):
+    storage = ops.testing.Storage("data")
+    attached = docker.run(docker.on.storage_attached(storage), with_storage(storage))
+    host.containers = ["web"]
+    host.changes.clear()
+
+    docker.run(docker.on.storage_detaching(storage), attached)
+
+    assert "data-root" not in daemon()
+    assert host.changes == ["restart docker.service"]
+
+
+def test_containers_are_not_left_behind(docker, host):
+    docker.run(docker.on.start(), state())
+    host.containers = ["web"]
+    host.changes.clear()
+
+    out = docker.run(docker.on.config_changed(), state(**{"data-root": "/elsewhere"}))
+
+    assert out.unit_status == ops.BlockedStatus(
+        "Config data-root: /elsewhere would leave the containers of /var/lib/docker behind. "
+        "Remove them first, or use: juju config docker data-root=/var/lib/docker"
+    )
+    assert host.changes == []
+    assert "data-root" not in daemon()
+
+
+# --- proxies and registries ----------------------------------------------------------------
+
+
+def test_proxies_of_the_model(docker, host, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUJU_CHARM_HTTP_PROXY", "http://user:p%40ss@proxy:3128")
+    monkeypatch.setenv("JUJU_CHARM_NO_PROXY", "localhost")
+    docker.run(docker.on.start(), state())
+
+    text = (tmp_path / "docker.service.d/proxies.conf").read_text()
+    assert 'Environment="HTTP_PROXY=http://user:p%%40ss@proxy:3128"' in text
+    assert 'Environment="NO_PROXY=localhost"' in text
+    assert host.changes == ["daemon-reload", "restart docker.service"]
+    said = ops.MaintenanceStatus("Restarting Docker for live-restore, proxies")
+    assert said in docker.unit_status_history
+
+    monkeypatch.delenv("JUJU_CHARM_HTTP_PROXY")
+    monkeypatch.delenv("JUJU_CHARM_NO_PROXY")
+    docker.run(docker.on.update_status(), state())
+
+    assert not (tmp_path / "docker.service.d/proxies.conf").exists()
+
+
+def registry(**said):
+    return ops.testing.Relation("docker-registry", remote_units_data={0: said})
+
+
+@pytest.mark.parametrize("as_is", [True, False])
+def test_a_registry_with_an_authority_is_trusted(docker, host, tmp_path, as_is):
+    pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"
+    ca = pem if as_is else json.dumps(base64.b64encode(pem.encode()).decode())
+    relation = registry(registry_netloc="registry.example.com:5000", tls_ca=ca)
+
+    docker.run(docker.on.relation_changed(relation, remote_unit=0), state(relation))
+
+    path = tmp_path / "docker/certs.d/registry.example.com:5000/juju-ca.crt"
+    assert path.read_text() == pem
+    docker.run(docker.on.relation_broken(relation), state(relation))
+    assert not path.exists()
+
+
+def test_a_registry_without_tls_is_insecure(docker, host):
+    docker.run(docker.on.start(), state())
+    host.changes.clear()
+    relation = registry(registry_netloc='"10.0.0.5:5000"', registry_url='"http://10.0.0.5:5000"')
+
+    docker.run(
+        docker.on.relation_changed(relation, remote_unit=0),
+        state(relation, **{"insecure-registries": "other:5000"}),
+    )
+
+    assert daemon()["insecure-registries"] == ["other:5000", "10.0.0.5:5000"]
+    assert host.changes == ["reload docker.service"]
+
+
+@pytest.mark.parametrize("address", ["", "../../etc", "-x", "a b"])
+def test_an_address_that_is_none_is_passed_over(docker, host, tmp_path, address):
+    relation = registry(registry_netloc=address, registry_url="http://x", tls_ca="x")
+
+    docker.run(docker.on.relation_changed(relation, remote_unit=0), state(relation))
+
+    assert not (tmp_path / "docker/certs.d").exists()
+    assert "insecure-registries" not in daemon()
+
+
+def test_prune_is_the_build_hooks(docker, host, tmp_path):
+    (tmp_path / "build-hook").touch()
+
+    docker.run(docker.on.action("prune"), state())
+
+    assert docker.action_results == {"removed": "answer to gc --json"}
+
+
+def test_without_a_build_hook_nothing_is_pruned(docker, host):
+    with pytest.raises(ops.testing.ActionFailed, match="no build hook on this machine"):
+        docker.run(docker.on.action("prune"), state())

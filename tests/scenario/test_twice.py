@@ -42,7 +42,7 @@ class Setting:
             return charms.custom_event(kind)
         name, _, what = kind.partition(":")
         if what.startswith("storage"):
-            return getattr(on, what)(self.state.get_storage(name))
+            return getattr(on, what)(next(s for s in self.state.storages if s.name == name))
         relation = self.state.get_relations(name)[0]
         # The units' databags have no order that the runner could choose one by.
         one = {"remote_unit": 0} if what in ("joined", "changed", "departed") else {}
@@ -102,7 +102,10 @@ def build_hook(hook, machine):
 @pytest.fixture
 def docker_host(docker, host, tmp_path):
     state = ops.testing.State(
-        leader=True, config={"mtu": 1400}, relations=endpoints("docker"), storages=[]
+        leader=True,
+        config={"mtu": 1400},
+        relations=endpoints("docker"),
+        storages=[ops.testing.Storage("data")],
     )
     return Setting(docker, state, host.changes, lambda: host.snapshot(tmp_path))
 

@@ -1,9 +1,19 @@
 #!/usr/bin/env python3
-"""The docker charm: a machine whose engine is as the config and the related network say."""
+"""The docker charm: a machine whose engine is as config, storage and relations say."""
+
+import os
 
 import daemon_options
 import engine_host
 import ops
+import packages
+import registries
+
+_PROXIES = {
+    "JUJU_CHARM_HTTP_PROXY": "HTTP_PROXY",
+    "JUJU_CHARM_HTTPS_PROXY": "HTTPS_PROXY",
+    "JUJU_CHARM_NO_PROXY": "NO_PROXY",
+}
 
 
 class DockerCharm(ops.CharmBase):
@@ -11,41 +21,19 @@ class DockerCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        network = self.on["network"]
-        framework.observe(self.on.install, self._on_install)
-        for event in (
-            self.on.start,
-            self.on.config_changed,
-            self.on.upgrade_charm,
-            self.on.update_status,
-            network.relation_changed,
-            network.relation_departed,
-            network.relation_broken,
-        ):
+        for event in self._changes():
             framework.observe(event, self._on_change)
+        framework.observe(self.on["data"].storage_detaching, self._on_data_detaching)
         framework.observe(self.on["info"].action, self._on_info)
         framework.observe(self.on["df"].action, self._on_df)
+        framework.observe(self.on["prune"].action, self._on_prune)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
-    def _on_install(self, _: ops.InstallEvent) -> None:
-        if not engine_host.is_installed():
-            self.unit.status = ops.MaintenanceStatus("Installing Docker")
-            engine_host.install()
-
     def _on_change(self, _: ops.EventBase) -> None:
-        try:
-            wanted = self._read()
-            present = engine_host.present_keys()
-        except (daemon_options.OptionError, engine_host.EngineError):
-            return  # collect-status says what to mend; nothing that runs is changed
-        engine_host.ensure_version(wanted.version)
-        if wanted.compose:
-            engine_host.ensure_compose()
-        self._ensure_keys(present, wanted.keys)
-        if not engine_host.is_running():
-            engine_host.apply("start")
-        version = engine_host.docker("version", "--format", "{{.Server.Version}}")
-        self.unit.set_workload_version(version.strip())
+        self._reconcile(self._storage())
+
+    def _on_data_detaching(self, _: ops.StorageDetachingEvent) -> None:
+        self._reconcile(None)  # the engine must let go of it, or it cannot be unmounted
 
     def _on_info(self, event: ops.ActionEvent) -> None:
         self._answer(event, "info", "info", "--format", "{{json .}}")
@@ -53,10 +41,16 @@ class DockerCharm(ops.CharmBase):
     def _on_df(self, event: ops.ActionEvent) -> None:
         self._answer(event, "df", "system", "df")
 
+    def _on_prune(self, event: ops.ActionEvent) -> None:
+        try:
+            event.set_results({"removed": engine_host.make_room().strip()})
+        except engine_host.EngineError as error:
+            event.fail(str(error))
+
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:
-            self._read()
-            engine_host.present_keys()
+            wanted = self._read(self._storage())
+            self._refuse_to_move(engine_host.present_keys(), wanted.keys)
         except (daemon_options.OptionError, engine_host.EngineError) as error:
             event.add_status(ops.BlockedStatus(str(error)))
         if not engine_host.is_running():
@@ -64,16 +58,62 @@ class DockerCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(text))
         event.add_status(ops.ActiveStatus())
 
-    def _ensure_keys(self, present: dict[str, object], wanted: dict[str, object]) -> None:
+    def _changes(self) -> list[ops.BoundEvent]:
+        on = self.on
+        events = [on.install, on.start, on.config_changed, on.upgrade_charm, on.update_status]
+        for endpoint in (on["network"], on["docker-registry"]):
+            events += [endpoint.relation_changed, endpoint.relation_departed]
+            events += [endpoint.relation_broken]
+        return [*events, on["data"].storage_attached]
+
+    def _reconcile(self, storage: str | None) -> None:
+        try:
+            wanted = self._read(storage)
+            present = engine_host.present_keys()
+            if storage is not None or not self.model.storages["data"]:
+                self._refuse_to_move(present, wanted.keys)
+        except (daemon_options.OptionError, engine_host.EngineError):
+            return  # collect-status says what to mend; nothing that runs is changed
+        self._ensure_packages(wanted)
+        registry = self._registry()
+        engine_host.ensure_authority(registry.address, registry.authority)
+        self._ensure_keys(present, wanted.keys, restart=self._ensure_proxies())
+        if not engine_host.is_running():
+            engine_host.apply("start")
+        version = engine_host.docker("version", "--format", "{{.Server.Version}}")
+        self.unit.set_workload_version(version.strip())
+
+    def _ensure_packages(self, wanted: daemon_options.Daemon) -> None:
+        family = packages.FAMILIES[wanted.source]
+        if wanted.source == "upstream":
+            packages.ensure_source(wanted.upstream_url, wanted.upstream_key)
+        else:
+            packages.forget_source()
+        if packages.differs(family, wanted.version):
+            what = f"{family.engine} {wanted.version or ''}".strip()
+            self.unit.status = ops.MaintenanceStatus(f"Installing {what}, Docker restarts with it")
+            packages.install(family, wanted.version)
+        packages.ensure_hold(family, is_held=wanted.version is not None)
+        if wanted.compose:
+            packages.ensure_compose(family)
+
+    def _ensure_proxies(self) -> bool:
+        """Give the engine the model's proxies; whether it has to be restarted for them."""
+        given = {name: os.environ.get(variable, "") for variable, name in _PROXIES.items()}
+        return engine_host.ensure_proxies({k: v for k, v in given.items() if v})
+
+    def _ensure_keys(
+        self, present: dict[str, object], wanted: dict[str, object], *, restart: bool
+    ) -> None:
         """Write what differs, and have the engine take it with as little fuss as it allows."""
         others = {k: v for k, v in present.items() if k not in daemon_options.KEYS}
         merged = {**others, **wanted}
         changed = {k for k in present.keys() | merged.keys() if present.get(k) != merged.get(k)}
-        if not changed:
+        if not changed and not restart:
             return
-        verb = "reload" if changed <= daemon_options.RELOADABLE else "restart"
+        verb = "reload" if changed <= daemon_options.RELOADABLE and not restart else "restart"
         if verb == "restart":
-            names = ", ".join(sorted(changed))
+            names = ", ".join(sorted({*changed, *(["proxies"] if restart else [])}))
             self.unit.status = ops.MaintenanceStatus(f"Restarting Docker for {names}")
         engine_host.write_keys(merged)
         try:
@@ -83,18 +123,39 @@ class DockerCharm(ops.CharmBase):
             engine_host.apply("restart")
             raise
 
+    def _refuse_to_move(self, present: dict[str, object], wanted: dict[str, object]) -> None:
+        """Refuse to leave containers behind: with another data-root the engine knows none."""
+        before, after = (keys.get("data-root", "/var/lib/docker") for keys in (present, wanted))
+        if before != after and engine_host.has_containers():
+            raise daemon_options.OptionError(
+                f"Config data-root: {after} would leave the containers of {before} behind. Remove "
+                f"them first, or use: juju config {self.app.name} data-root={before}"
+            )
+
     def _answer(self, event: ops.ActionEvent, key: str, *arguments: str) -> None:
         try:
             event.set_results({key: engine_host.docker(*arguments).strip()})
         except engine_host.EngineError as error:
             event.fail(str(error))
 
-    def _read(self) -> daemon_options.Daemon:
-        return daemon_options.read(self.config, self._network(), self.app.name)
+    def _read(self, storage: str | None) -> daemon_options.Daemon:
+        wanted = daemon_options.read(self.config, self._bag("network"), storage, self.app.name)
+        registry = self._registry()
+        if not registry.is_plain or registry.address in wanted.insecure_registries:
+            return wanted
+        plain = (*wanted.insecure_registries, registry.address)
+        return wanted.model_copy(update={"insecure_registries": plain})
 
-    def _network(self) -> dict[str, str]:
-        """What a related network says; its units all say the same of this machine."""
-        relation = self.model.get_relation("network")
+    def _registry(self) -> registries.Registry:
+        return registries.read(self._bag("docker-registry"))
+
+    def _storage(self) -> str | None:
+        """Where the storage for the engine's data is, if there is one."""
+        return next((str(each.location) for each in self.model.storages["data"]), None)
+
+    def _bag(self, endpoint: str) -> dict[str, str]:
+        """What a related application says; its units all say the same of this machine."""
+        relation = self.model.get_relation(endpoint)
         if relation is None or not relation.active:
             return {}
         units = sorted(relation.units, key=lambda unit: unit.name)

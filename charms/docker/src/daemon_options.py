@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -16,6 +16,8 @@ KEYS = (
 RELOADABLE = frozenset({"registry-mirrors", "insecure-registries", "live-restore"})
 
 _REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/_-]*")
+UPSTREAM_URL = "https://download.docker.com/linux"
+_KEY = r"^(\s*-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*-----END PGP PUBLIC KEY BLOCK-----\s*)?$"
 _PACKAGE_VERSION = r"^[0-9][A-Za-z0-9.+:~-]*$"
 Options = Mapping[str, str | int | float | bool]
 
@@ -29,6 +31,9 @@ class Daemon(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True)
 
+    source: Literal["distribution", "upstream"] = "distribution"
+    upstream_url: Annotated[str, pydantic.Field(pattern=r"^https?://[^\s]+$")] = UPSTREAM_URL
+    upstream_key: Annotated[str, pydantic.Field(pattern=_KEY)] = ""
     version: Annotated[str, pydantic.Field(pattern=_PACKAGE_VERSION)] | None = None
     compose: bool = False
     log_driver: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9/:._-]*$")] | None = None
@@ -84,8 +89,8 @@ class Daemon(pydantic.BaseModel):
         return {key: value for key, value in lists.items() if value not in (None, [], {})}
 
 
-def read(options: Options, network: Mapping[str, str], app: str) -> Daemon:
-    """The settings that config and the related network ask for; config comes first.
+def read(options: Options, network: Mapping[str, str], storage: str | None, app: str) -> Daemon:
+    """The settings that config, storage and the related network ask for; config comes first.
 
     Raises:
         OptionError: naming the first option that cannot be used.
@@ -94,7 +99,16 @@ def read(options: Options, network: Mapping[str, str], app: str) -> Daemon:
     given = {key: value for key, value in options.items() if value not in ("", None)}
     if not given.get("mtu"):
         given.pop("mtu", None)
-    offered = {"bip": network.get("flannel-subnet"), "mtu": network.get("flannel-mtu")}
+    if storage is not None and "data-root" in given:
+        raise OptionError(
+            f"Config data-root: the storage data is at {storage}. Use: juju config {app} "
+            "--reset data-root"
+        )
+    offered = {
+        "bip": network.get("flannel-subnet"),
+        "mtu": network.get("flannel-mtu"),
+        "data-root": storage and f"{storage}/docker",
+    }
     both = {**{key: value for key, value in offered.items() if value}, **given}
     try:
         return Daemon.model_validate({k.replace("-", "_"): v for k, v in both.items()})

@@ -1,91 +1,24 @@
-"""The machine with the engine: packages, ``daemon.json`` and the service, as plain verbs."""
+"""The machine with the engine: ``daemon.json``, the service and the engine, as plain verbs."""
 
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
-PACKAGE = "docker.io"
-# BuildKit is a package of its own where the engine is 23 or newer.
-BUILDER = "docker-buildx"
-COMPOSE = ("docker-compose-v2", "docker-compose")
+CERTIFICATES = pathlib.Path("/etc/docker/certs.d")
+PROXIES = pathlib.Path("/etc/systemd/system/docker.service.d/juju-proxies.conf")
 DAEMON_FILE = pathlib.Path("/etc/docker/daemon.json")
+BUILD_HOOK = pathlib.Path("/usr/local/bin/build-hook")
 SERVICE = "docker.service"
 TIMEOUT = 600
+_OURS = "juju-ca.crt"
 
 
 class EngineError(Exception):
     """A command of the machine failed, or the file is none that can be merged into."""
-
-
-def has(program: str) -> bool:
-    """Whether the machine has the program."""
-    return shutil.which(program) is not None
-
-
-def is_installed() -> bool:
-    """Whether the machine has an engine."""
-    return has("dockerd")
-
-
-def install(version: str | None = None) -> None:
-    """Install the engine, in a version of the distribution if one is given."""
-    run("/usr/bin/apt-get", "update", "-q")
-    _apt_install(f"{PACKAGE}={version}" if version else PACKAGE)
-    if is_offered(BUILDER):
-        _apt_install(BUILDER)
-
-
-def ensure_version(version: str | None) -> bool:
-    """Bring the engine into the version and hold it there; True if it was installed anew."""
-    if version is None:
-        if PACKAGE in run("/usr/bin/apt-mark", "showhold").split():
-            run("/usr/bin/apt-mark", "unhold", PACKAGE)
-        return False
-    changed = installed_version() != version
-    if changed:
-        install(version)
-    if PACKAGE not in run("/usr/bin/apt-mark", "showhold").split():
-        run("/usr/bin/apt-mark", "hold", PACKAGE)
-    return changed
-
-
-def ensure_compose() -> None:
-    """Install Compose if it is missing."""
-    if has("docker-compose") or is_package(COMPOSE[0]):
-        return
-    offered = [package for package in COMPOSE if is_offered(package)]
-    if not offered:
-        raise EngineError("This distribution has no package of Compose")
-    _apt_install(offered[0])
-
-
-def installed_version() -> str:
-    """The installed version of the package; empty if there is none."""
-    try:
-        return run("/usr/bin/dpkg-query", "--show", "--showformat=${Version}", PACKAGE)
-    except EngineError:
-        return ""
-
-
-def is_offered(package: str) -> bool:
-    """Whether the machine's sources have the package."""
-    try:
-        run("/usr/bin/apt-cache", "show", "--no-all-versions", package)
-    except EngineError:
-        return False
-    return True
-
-
-def is_package(package: str) -> bool:
-    """Whether the package is installed."""
-    try:
-        return "installed" in run("/usr/bin/dpkg-query", "-W", "-f=${db:Status-Status}", package)
-    except EngineError:
-        return False
 
 
 def present_keys() -> dict[str, Any]:
@@ -108,14 +41,62 @@ def present_keys() -> dict[str, Any]:
 
 def write_keys(keys: dict[str, Any]) -> None:
     """Replace ``daemon.json``."""
-    DAEMON_FILE.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=DAEMON_FILE.parent, prefix=".daemon.json.")
+    write(DAEMON_FILE, json.dumps(keys, indent=2, sort_keys=True) + "\n")
+
+
+def ensure_proxies(proxies: Mapping[str, str]) -> bool:
+    """Have systemd start the engine with these variables; True if it did with others."""
+    lines = [f'Environment="{name}={_quoted(value)}"' for name, value in proxies.items()]
+    text = "\n".join(["# Written by the docker charm.", "[Service]", *lines, ""])
+    if not proxies and not PROXIES.exists():
+        return False
+    if PROXIES.exists() and PROXIES.read_text("utf-8") == text:
+        return False
+    if proxies:
+        write(PROXIES, text)
+    else:
+        PROXIES.unlink()
+    run("/usr/bin/systemctl", "daemon-reload")
+    return True
+
+
+def ensure_authority(registry: str | None, certificate: str) -> None:
+    """Trust a registry's authority, and none that the charm trusted before."""
+    wanted = CERTIFICATES / registry / _OURS if registry and certificate else None
+    for path in CERTIFICATES.glob(f"*/{_OURS}"):
+        if path != wanted:
+            path.unlink()
+    if wanted and not (wanted.exists() and wanted.read_text("utf-8") == certificate):
+        write(wanted, certificate)
+
+
+def has_containers() -> bool:
+    """Whether the engine has any container, running or not."""
+    return is_running() and bool(docker("ps", "--all", "--quiet", "--last", "1").strip())
+
+
+def make_room() -> str:
+    """Have the build hook of this machine remove what nothing needs; it alone knows what.
+
+    Raises:
+        EngineError: if there is none, or it fails.
+
+    """
+    if not BUILD_HOOK.exists():
+        raise EngineError("There is no build hook on this machine: nothing here is ours to remove")
+    return run(str(BUILD_HOOK), "gc", "--json")
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """Replace a file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         os.fchmod(handle, 0o644)
-        file.write(json.dumps(keys, indent=2, sort_keys=True) + "\n")
+        file.write(text)
         file.flush()
         os.fsync(handle)
-    os.replace(name, DAEMON_FILE)
+    os.replace(name, path)
 
 
 def apply(verb: str) -> None:
@@ -154,7 +135,6 @@ def run(*argv: str) -> str:
     return done.stdout
 
 
-def _apt_install(package: str) -> None:
-    flags = ("-q", "-y", "--no-install-recommends")
-    pinned = ("--allow-downgrades", "--allow-change-held-packages")
-    run("/usr/bin/apt-get", "install", *flags, *pinned, package)
+def _quoted(value: str) -> str:
+    """A value between double quotes, as systemd.exec(5) reads them."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
