@@ -14,8 +14,9 @@ PATIENCE = 60.0
 class OwnEngine:
     """A ``dockerd`` with everything of its own below one folder."""
 
-    def __init__(self, folder: pathlib.Path, number: int) -> None:
+    def __init__(self, folder: pathlib.Path, number: int, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self._number = number
         self._process: subprocess.Popen[bytes] | None = None
         self.host = f"unix://{folder}/docker.sock"
@@ -40,6 +41,7 @@ class OwnEngine:
                     "--ip-masq=false",
                     "--ip-forward=false",
                     "--userland-proxy=false",
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -90,9 +92,9 @@ class OwnEngine:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path, number: int = 213) -> Generator[OwnEngine]:
+def running(folder: pathlib.Path, number: int = 213, *options: str) -> Generator[OwnEngine]:
     """An engine that runs until the end of the block, with its containers."""
-    engine = OwnEngine(folder, number)
+    engine = OwnEngine(folder, number, *options)
     try:
         engine.start()
         yield engine

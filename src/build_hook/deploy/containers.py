@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import pathlib
 import threading
-import time
 from typing import Any
 
 import docker.errors
@@ -177,7 +176,7 @@ class Containers:
         with self._engine.speaking("read events"):
             ends = self._engine.api.events(
                 since="0",
-                until=f"{time.time():.6f}",
+                until=f"{_unix_time(self._engine.api.info()['SystemTime']):.6f}",
                 filters={"container": of.id, "event": "die"},
                 decode=True,
             )
