@@ -110,6 +110,14 @@ def test_min_uptime_counts_from_the_start_of_the_container():
     assert time.monotonic() - begun > 0.5
 
 
+def test_clock_that_was_set_back_keeps_nobody_waiting():
+    begun = time.monotonic()
+
+    prove(shop(min_uptime=0.3), changed(started=time.time() + 3600))
+
+    assert 0.3 <= time.monotonic() - begun < 2
+
+
 def test_tcp_port_has_to_take_connections():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
