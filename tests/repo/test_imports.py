@@ -10,8 +10,8 @@ LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes values windows "
     "zones",
     "proof recipe refs",
-    "buildlog certificate condition intake limiter log_folder login process schedule service "
-    "signatures timetable wake web_log web_worker",
+    "buildlog certificate condition intake limiter log_folder login process progress schedule "
+    "service signatures timetable wake web_log web_worker",
     "secret_files settings",
     "project",
     "claims matching redaction repository runspec shown_settings",

@@ -7,23 +7,19 @@ processes, 8 s, 16 MiB of files.
 """
 
 import argparse
-import contextlib
 import dataclasses
-import http.client
 import pathlib
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from benchmarks import page
 from build_hook.store import builds
 from tests.functional import host as hosts
+from tests.soak import users
 
 MOST = 1.5  # times the p99 of quiet
-RATE = 100.0  # requests a second
-CLIENTS = 4
 LIMITS = {"cpus": 0.5, "memory": "256m", "pids": 256}
 TIMEOUT, CONTEXT_MB = 8, 16
 HEAD = "ARG BASE\nFROM ${BASE}\n"
@@ -83,42 +79,10 @@ KINDS: dict[str, Prepare] = {
 }
 
 
-@dataclasses.dataclass(slots=True)
-class Users:
-    """Those of the application: seconds of every answer, and requests that had none."""
-
-    port: int
-    took: list[float] = dataclasses.field(default_factory=list[float])
-    failed: int = 0
-
-    @contextlib.contextmanager
-    def asking(self) -> Generator[None]:
-        done = threading.Event()
-        threads = [threading.Thread(target=self._ask, args=(done,)) for _ in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            for thread in threads:
-                thread.join()
-
-    def p99(self) -> float:
-        return sorted(self.took)[int(len(self.took) * 0.99)] if self.took else 0.0
-
-    def _ask(self, done: threading.Event) -> None:
-        while not done.wait(CLIENTS / RATE):
-            begun = time.monotonic()
-            there = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-            with contextlib.closing(there):
-                try:
-                    there.request("GET", "/")
-                    is_good = there.getresponse().read() and True
-                except (OSError, http.client.HTTPException):
-                    is_good = False
-            self.took.append(time.monotonic() - begun)
-            self.failed += not is_good
+def p99(took: list[float | None]) -> float:
+    """In milliseconds, of the answers that came."""
+    answers = sorted(one for one in took if one is not None)
+    return answers[int(len(answers) * 0.99)] * 1000 if answers else 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,13 +116,13 @@ def measure(
     seconds: float,
 ) -> Seen:
     """Quiet stretches, and stretches with one of these builds after the other, in turn."""
-    quiet, users = Users(served.port), Users(served.port)
+    quiet, meanwhile = list[float | None](), list[float | None]()
     ended: list[builds.Build] = []
     for _ in range(rounds):
-        with quiet.asking():
+        with users.asking(served.port, quiet):
             time.sleep(seconds)
         end = time.monotonic() + seconds
-        with users.asking():
+        with users.asking(served.port, meanwhile):
             while time.monotonic() < end:
                 ended.append(hostile.deploy(Dockerfile=prepare(hostile)))
     for name in ("large", "hostname"):
@@ -167,8 +131,8 @@ def measure(
     reason = "" if wrong else (ended[-1].reason or "").removeprefix("building: ")
     return Seen(
         kind, len(ended), max((b.finished or 0) - b.created for b in ended),
-        reason.partition(". ")[0], len(users.took), quiet.failed + users.failed,
-        quiet.p99() * 1000, users.p99() * 1000,
+        reason.partition(". ")[0], len(meanwhile), (quiet + meanwhile).count(None), p99(quiet),
+        p99(meanwhile),
     )  # fmt: skip
 
 

@@ -43,8 +43,8 @@ def test_limits_of_the_first_version(first):
 
     read = {p.name: p.read_text() for p in first.rglob("*") if p.is_file() and p.stat().st_size}
     assert read == {
-        "cpu.cfs_period_us": "100000",
-        "cpu.cfs_quota_us": "150000",
+        "cpu.cfs_period_us": "20000",
+        "cpu.cfs_quota_us": "30000",
         "memory.limit_in_bytes": "1048576",
         "pids.max": "10",
     }
@@ -56,7 +56,7 @@ def test_limits_of_the_second_version(second):
     folder = second / "system.slice/docker-x.scope"
     read = {p.name: p.read_text() for p in folder.iterdir() if p.stat().st_size}
     assert read == {
-        "cpu.max": "150000 100000",
+        "cpu.max": "30000 20000",
         "memory.max": "1048576",
         "memory.swap.max": "0",
         "pids.max": "10",
@@ -125,7 +125,7 @@ def test_missing_controller_is_told(second):
 
 def test_missing_right_is_told(first, monkeypatch):
     cgroups.require_writable(first)
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
 
     with pytest.raises(errors.LimitError, match="may not write"):
         cgroups.require_writable(first)

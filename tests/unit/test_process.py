@@ -121,3 +121,7 @@ def test_line_without_an_end_does_not_fill_the_memory():
 
     assert sum(map(len, lines)) == 300_000
     assert max(map(len, lines)) < 200_000
+
+
+def test_program_gives_way_to_what_serves():
+    assert int(python("import os; print(os.nice(0))")) == min(19, os.nice(0) + 5)

@@ -85,7 +85,7 @@ def test_step_is_limited_and_a_strangers_is_not(machine, watcher):
         machine.start("step")
         watcher.look()
 
-        assert machine.limits("step") == ("100000", "600", "80")
+        assert machine.limits("step") == ("20000", "600", "80")
         assert machine.limits("stranger") == ("", "", "")
         ward.check()
         machine.end("step")
@@ -98,10 +98,10 @@ def test_steps_side_by_side_share(machine, watcher):
         machine.start("b")
         watcher.look()
 
-        assert machine.limits("a") == machine.limits("b") == ("50000", "600", "40")
+        assert machine.limits("a") == machine.limits("b") == ("10000", "600", "40")
         machine.end("a")
         watcher.look()
-        assert machine.limits("b") == ("100000", "600", "80")
+        assert machine.limits("b") == ("20000", "600", "80")
         machine.end("b")
 
 
@@ -111,7 +111,7 @@ def test_all_builds_share_what_there_is(machine, watcher):
             machine.start(name, mark)
         watcher.look()
 
-        assert [machine.limits(n)[0] for n in "abc"] == ["66666"] * 3
+        assert [machine.limits(n)[0] for n in "abc"] == ["13333"] * 3
         for name in "abc":
             machine.end(name)
 

@@ -11,8 +11,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-# A program that runs for us dies with the thread that started it, kill -9 of ours included.
-_LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+# A program that runs for us gives way to what serves, and dies with the thread that started it,
+# kill -9 of ours included.
+_LEASH = ("nice", "-n", "5", "setpriv", "--pdeathsig", "KILL", "--")
 TAIL = 40
 _PATIENCE = 5.0
 

@@ -1,0 +1,64 @@
+"""Users of one port, in a process of their own, so that nothing else takes their turn.
+
+Asks from ``begin`` to the end of standard input; prints the seconds of each answer as JSON, with
+null for a request that had none.
+"""
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+
+RATE = 100.0  # requests a second
+CLIENTS = 4
+
+
+@contextlib.contextmanager
+def asking(port: int, took: list[float | None]) -> Generator[None]:
+    """Have users ask for as long as the block runs; what they saw is added to ``took``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.soak.users", str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.readline()  # they have begun
+    try:
+        yield
+    finally:
+        said, _ = process.communicate()
+        took += json.loads(said)
+
+
+def _ask(port: int, done: threading.Event, took: list[float | None]) -> None:
+    while not done.wait(CLIENTS / RATE):
+        begun = time.monotonic()
+        there = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.closing(there):
+            try:
+                there.request("GET", "/")
+                is_good = there.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                is_good = False
+        took.append(time.monotonic() - begun if is_good else None)
+
+
+def main(port: int) -> None:
+    done, took = threading.Event(), list[float | None]()
+    threads = [threading.Thread(target=_ask, args=(port, done, took)) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    print("begun", flush=True)
+    sys.stdin.read()
+    done.set()
+    for thread in threads:
+        thread.join()
+    print(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
