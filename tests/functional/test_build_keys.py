@@ -1,6 +1,7 @@
 """Compose's build keys, each with a build that fails or differs where the key is ignored."""
 
 import contextlib
+import re
 import subprocess
 import uuid
 
@@ -141,6 +142,24 @@ def test_what_cannot_be_honoured_here_is_refused(host):
     if host.engine.version() < (23, 0):
         web = host.add("bounded", build={"ulimits": {"nofile": 64}})
         assert "build.ulimits needs a Docker engine from 23.0" in (web.deploy().reason or "")
+
+
+def test_builds_show_the_step_that_is_under_way(host):
+    web = host.add("watched")
+    commit = web.push(Dockerfile=dockerfile(unlike_any_cached(), "RUN sleep 4"))
+    build = web.until(PHASE.BUILDING, commit)
+
+    def shown():
+        rows = host.run("builds", web.name)["builds"]
+        return next(row["progress"] for row in rows if row["id"] == build.id)
+
+    def at_work():
+        said = shown() or ""
+        return said if "RUN sleep 4" in said else None
+
+    assert re.search(r"step \d/\d RUN sleep 4$", host.until(at_work, "the step"))
+    assert web.ended(commit).phase is PHASE.LIVE
+    assert shown() is None
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import click
 
 from build_hook import errors, holds, orders, project, registry, settings
 from build_hook.cli import options
-from build_hook.deploy import buildlog
+from build_hook.deploy import buildlog, progress
 from build_hook.store import builds as store
 from build_hook.store import cards
 
@@ -84,7 +84,11 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
     found = known.recent(name, limit)
     if as_json:
         rows = [
-            {**row(b), "phases": [{"phase": p, "at": at} for p, at in known.phases(b.id)]}
+            {
+                **row(b),
+                "progress": _progress(with_settings, b),
+                "phases": [{"phase": p, "at": at} for p, at in known.phases(b.id)],
+            }
             for b in found
         ]
         options.print_json({"builds": rows})
@@ -101,7 +105,7 @@ def builds(with_settings: settings.Settings, name: str | None, limit: int, as_js
                 _took(b),
                 "-" if b.failed is None else f"{b.failed} of {b.requests}",
                 "-" if b.longest_gap_ms is None else f"{b.longest_gap_ms} ms",
-                b.reason or "",
+                b.reason or _progress(with_settings, b) or "",
             )
             for b in found
         ],
@@ -125,6 +129,13 @@ def logs(with_settings: settings.Settings, what: str, follow: bool, as_json: boo
         options.print_json({**row(build), "card": shown, "log": text.splitlines()})
         return
     _print_log(with_settings, known, build.id, follow)
+
+
+def _progress(with_settings: settings.Settings, build: store.Build) -> str | None:
+    if build.phase is not store.Phase.BUILDING:
+        return None
+    step = progress.of_log(buildlog.path(with_settings.logs, build.id))
+    return step and str(step)
 
 
 def find(known: store.Builds, what: str) -> store.Build:

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from build_hook.deploy import buildlog
-from build_hook.store import history
+from build_hook.deploy import buildlog, progress
+from build_hook.store import builds, history
 from build_hook.web.api import call, find, logs, models, parts
 
 
@@ -26,6 +26,7 @@ def one(of: parts.Parts, asked: call.Call) -> models.BuildWithPhases:
         phases=tuple(models.PhaseEntered(**dataclasses.asdict(one)) for one in found.phases),
         settings=found.settings,
         card=found.card,
+        progress=_progress(of, found.build),
     )
 
 
@@ -44,3 +45,10 @@ def cancel(of: parts.Parts, asked: call.Call) -> models.Build:
     with find.refusing(409):
         build = of.orders.cancel(asked.path["id"])
     return models.Build(**asked.build(build))
+
+
+def _progress(of: parts.Parts, build: builds.Build) -> str | None:
+    if build.phase is not builds.Phase.BUILDING:
+        return None
+    step = progress.of_log(buildlog.path(of.options.logs, build.id))
+    return step and str(step)

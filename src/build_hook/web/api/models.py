@@ -154,6 +154,9 @@ class BuildWithPhases(Build):
         description="the project as it was deployed, without defaults; values of variables are ***"
     )
     card: _Card | None = pydantic.Field(description="null unless it failed or went back")
+    progress: str | None = pydantic.Field(
+        description="while it is built: the step that began last, as in step 2/5 RUN make"
+    )
 
 
 class Builds(Given):
