@@ -75,7 +75,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
         renewal.deploy_again(wanted.product, desired.registry, changed)
-        self.unit.set_ports(*desired.ports)
+        self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
         self.unit.set_workload_version(__version__)
         self._publish(desired)
         observability.publish(self, wanted)

@@ -38,6 +38,8 @@ class Operations(ops.Object):
         self.framework.observe(charm.on["get-webhook"].action, self._on_get_webhook)
         self.framework.observe(charm.on["rotate-secret"].action, self._on_rotate_secret)
         self.framework.observe(charm.on["create-token"].action, self._on_create_token)
+        self.framework.observe(charm.on["pause"].action, self._on_pause)
+        self.framework.observe(charm.on["resume"].action, self._on_resume)
         self.framework.observe(charm.on["explain"].action, self._on_explain)
         self.framework.observe(charm.on["reconcile"].action, self._on_reconcile)
         self.framework.observe(charm.on["diagnostics"].action, self._on_diagnostics)
@@ -112,6 +114,15 @@ class Operations(ops.Object):
         if said is not None:
             event.set_results({"token": said["token"]})
 
+    def _on_pause(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(parameters.Pause, errors="fail")
+        reason = [f"--reason={params.reason}"] if params.reason else []
+        self._call(event, "pause", "pause", *_of(params), *reason)
+
+    def _on_resume(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(parameters.Resume, errors="fail")
+        self._call(event, "pause", "resume", *_of(params))
+
     def _on_explain(self, event: ops.ActionEvent) -> None:
         params = event.load_params(parameters.Explain, errors="fail")
         with tempfile.TemporaryDirectory() as folder:
@@ -163,3 +174,7 @@ class Operations(ops.Object):
                 return request
         event.fail(f"There is no project {name}: the list-projects action shows those there are")
         return None
+
+
+def _of(params: parameters.Resume) -> list[str]:
+    return [params.project] if params.project else []

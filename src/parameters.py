@@ -59,6 +59,18 @@ class Logs(Builds):
         return self
 
 
+class Resume(_Params):
+    """Parameters of ``resume``: one project, or all."""
+
+    project: Name | None = None
+
+
+class Pause(Resume):
+    """Parameters of ``pause``."""
+
+    reason: Annotated[str, pydantic.Field(max_length=200)] | None = None
+
+
 class Webhook(Project):
     """Parameters of ``get-webhook``."""
 

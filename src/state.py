@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Literal
 
 import pydantic
 from charms.docker_build_hook.v0 import dockerfile
@@ -27,12 +28,11 @@ class Desired:
     """Project (by application) and the sentence that says what is wrong with it."""
 
     @property
-    def ports(self) -> tuple[int, ...]:
-        """Every port that the world may reach."""
-        published = {
-            n for p in self.registry.projects for port in p.ports for n in port.listens_on
-        }
-        return tuple(sorted({self.config.product.port, *published}))
+    def ports(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
+        """Every port that the world may reach, with its protocol."""
+        ports = [port for entry in self.registry.projects for port in entry.ports]
+        published = {(port.protocol, number) for port in ports for number in port.listens_on}
+        return tuple(sorted({("tcp", self.config.product.port), *published}))
 
     @property
     def named_secrets(self) -> frozenset[str]:
@@ -148,7 +148,8 @@ def _clash(
     """Why the project cannot have what it claims; None if it has got it."""
     if entry.name in names:
         return f"the name {entry.name} belongs to {names[entry.name]}; choose another"
-    if wanted.port in {number for port in entry.ports for number in port.listens_on}:
+    own = {n for port in entry.ports if port.protocol == "tcp" for n in port.listens_on}
+    if wanted.port in own:
         return f"port {wanted.port} belongs to the webhook server; publish another"
     return board.add(entry.name, *entry.ports)
 

@@ -21,9 +21,13 @@ class FakeMachine:
     enabled: set[str] = dataclasses.field(default_factory=set)
     changes: list[str] = dataclasses.field(default_factory=list)
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    warmed: list[str] = dataclasses.field(default_factory=list)
     broken: set[str] = dataclasses.field(default_factory=set)
 
     def run(self, *argv: str) -> str:
+        if argv[0] == "/usr/bin/env":
+            self.warmed.append(argv[-1])
+            return ""
         """Docker's lists of what is ours, and removals from them."""
         if "--quiet" in argv:
             return "\n".join(self.docker.get(argv[1], []))

@@ -59,6 +59,29 @@ def test_install_brings_what_is_missing(hook, world, machine):
     assert machine.changes == ["install haproxy git", "disable --now haproxy.service"]
 
 
+@pytest.mark.parametrize("name", ["install", "upgrade_charm"])
+def test_what_is_started_later_is_compiled_before(hook, world, machine, name):
+    hook.run(getattr(hook.on, name)(), world())
+
+    assert machine.warmed == [
+        "import build_hook.cli, build_hook.web.server, build_hook.deploy.worker"
+    ]
+
+
+def test_datagrams_have_ports_too(hook, world):
+    relation = project(
+        ports=[
+            {"target": 53, "published": 8080, "protocol": "udp"},
+            {"target": 25, "published": 25, "app_protocol": "tcp"},
+        ]
+    )
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    ports = {(port.protocol, port.port) for port in state.opened_ports}
+    assert ports == {("tcp", 8080), ("udp", 8080), ("tcp", 25)}
+
+
 def test_install_touches_nothing_that_is_there(hook, world, machine):
     hook.run(hook.on.install(), world())
 

@@ -286,6 +286,7 @@ def test_values_are_frozen():
         (dockerfile.Project, product.Project),
         (dockerfile.Build, product.Build),
         (dockerfile.Health, product.Health),
+        (dockerfile.Port, product.Port),
     ],
 )
 def test_says_only_what_the_product_has(ours, theirs):

@@ -70,6 +70,15 @@ def test_build_that_is_waited_for_and_lives(hook, settled, product):
     [
         ("list-projects", {}, ("projects",), "projects"),
         ("cancel", {"build": 4}, ("cancel", "4"), "build"),
+        ("pause", {}, ("pause",), "pause"),
+        (
+            "pause",
+            {"project": "app", "reason": "- a move"},
+            ("pause", "app", "--reason=- a move"),
+            "pause",
+        ),
+        ("resume", {}, ("resume",), "pause"),
+        ("resume", {"project": "app"}, ("resume", "app"), "pause"),
         ("builds", {}, ("builds",), "builds"),
         ("builds", {"project": "app"}, ("builds", "app"), "builds"),
         ("diagnostics", {}, ("doctor",), "diagnostics"),
