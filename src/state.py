@@ -14,6 +14,7 @@ import service
 import webhooks
 from build_hook import claims, project, registry, settings
 
+Protocol = Literal["tcp", "udp"]
 _NAMED = re.compile(rf'"({re.escape(service.SECRET_PREFIX)}[a-z0-9._-]+)"')
 
 
@@ -28,11 +29,12 @@ class Desired:
     """Project (by application) and the sentence that says what is wrong with it."""
 
     @property
-    def ports(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
+    def ports(self) -> tuple[tuple[Protocol, int], ...]:
         """Every port that the world may reach, with its protocol."""
         ports = [port for entry in self.registry.projects for port in entry.ports]
-        published = {(port.protocol, number) for port in ports for number in port.listens_on}
-        return tuple(sorted({("tcp", self.config.product.port), *published}))
+        reached: set[tuple[Protocol, int]] = {("tcp", self.config.product.port)}
+        reached |= {(port.protocol, number) for port in ports for number in port.listens_on}
+        return tuple(sorted(reached))
 
     @property
     def named_secrets(self) -> frozenset[str]:
