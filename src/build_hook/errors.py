@@ -55,6 +55,10 @@ class PullError(BuildHookError):
     is_passing = True
 
 
+class RepositorySettingsError(BuildHookError):
+    """The repository's own settings cannot be read, or ask for what they may not."""
+
+
 class DiskFullError(BuildHookError):
     """There is not enough room to build safely."""
 

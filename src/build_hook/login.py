@@ -49,6 +49,12 @@ class Login(values.Value):
         default=False, description="bring the files that Git LFS keeps beside the repository"
     )
 
+    repository_settings: Literal["none", "safe"] = pydantic.Field(
+        default="none",
+        description="safe: the repository's build-hook.toml may say how it is built and proves "
+        "itself, where this entry does not; none: it is not looked at",
+    )
+
     @pydantic.field_validator("repository")
     @classmethod
     def _clonable(cls, url: str) -> str:
@@ -71,6 +77,13 @@ class Login(values.Value):
         if self.access_token and re.match("http://", self.repository) and not is_loopback:
             raise ValueError("access_token would be readable on its way: use https")
         return self
+
+    @property
+    def loose_match(self) -> tuple[str, ...]:
+        """The warning of a project that is found by its short name."""
+        if self.match == "full-name":
+            return ()
+        return ("is found by its short name: repositories of that name on any host count",)
 
     @property
     def speaks_ssh(self) -> bool:

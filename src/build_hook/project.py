@@ -141,6 +141,8 @@ class Project(service.Service, login.Login):
         default=None, description="zone of freeze and rebuild; default: that of the settings"
     )
 
+    _operators: "Project | None" = pydantic.PrivateAttr(default=None)
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def _ref_of_image(cls, given: Any) -> Any:
@@ -210,12 +212,22 @@ class Project(service.Service, login.Login):
             ValueError: if it cannot be a ref.
         """
         if self.image is None or text.startswith("refs/"):
-            return refs.full(text)
+            return refs.asked(text)
         return refs.full(f"refs/tags/{text}")
+
+    def on_behalf_of(self, operators: "Project") -> "Project":
+        """This project, which has more settings than its operator gave it."""
+        self._operators = operators
+        return self
 
     @property
     def runs_as(self) -> str:
-        """What makes a project be deployed again when it changes, as text to compare."""
+        """What makes a project be deployed again when it changes, as text to compare.
+
+        What its repository sets is part of the commit: it changes with that.
+        """
+        if self._operators is not None:
+            return self._operators.runs_as
         brought = self.model_dump_json(include={"submodules", "lfs"}, exclude_defaults=True)
         return super().runs_as + brought.removeprefix("{}")
 
@@ -224,13 +236,6 @@ class Project(service.Service, login.Login):
         """What the operator has allowed and should know of wherever the project is shown."""
         unsigned = ("takes unsigned deliveries",) if self.allow_unsigned else ()
         return (*unsigned, *self.loose_match)
-
-    @property
-    def loose_match(self) -> tuple[str, ...]:
-        """The warning of a project that is found by its short name."""
-        if self.match == "full-name":
-            return ()
-        return ("is found by its short name: repositories of that name on any host count",)
 
     @property
     def follows_head(self) -> bool:

@@ -1,6 +1,10 @@
 """Full names of refs: of branches and tags in git, and of the tags of images."""
 
+import re
+
 from build_hook import reference
+
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 def full(ref: str) -> str:
@@ -17,6 +21,15 @@ def full(ref: str) -> str:
     if has_bad_character or has_bad_part or ".." in full or "@{" in full or full.endswith("."):
         raise ValueError("is not a valid git ref name (see git check-ref-format)")
     return full
+
+
+def asked(ref: str) -> str:
+    """What a person named: a commit by its whole id as it is, else a full ref.
+
+    Raises:
+        ValueError: if it can be neither.
+    """
+    return ref if _COMMIT.fullmatch(ref) else full(ref)
 
 
 def of_image(image: reference.Reference) -> str:

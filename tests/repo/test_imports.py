@@ -14,7 +14,7 @@ LAYERS = (
     "service signatures timetable wake web_log web_worker",
     "secret_files settings",
     "project",
-    "claims matching redaction repository runspec shown_settings",
+    "claims matching redaction repository repository_settings runspec shown_settings",
     "answers cgroups checkout clients engine forges store",
     "lock manifests",
     "pulled",

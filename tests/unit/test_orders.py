@@ -31,6 +31,8 @@ def test_deploy_takes_the_tracked_ref_or_another(asked):
     assert asked.deploy(SHOP).ref == "refs/heads/main"
     assert asked.deploy(SHOP, "topic").ref == "refs/heads/topic"
     assert asked.deploy(SHOP, "refs/tags/v1").ref == "refs/tags/v1"
+    assert asked.deploy(SHOP, "a" * 40).ref == "a" * 40
+    assert asked.deploy(SHOP, "a" * 39).ref == "refs/heads/" + "a" * 39
     with pytest.raises(ValueError, match="ref name"):
         asked.deploy(SHOP, "a b")
 

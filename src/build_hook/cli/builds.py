@@ -17,7 +17,7 @@ _FOLLOW_EVERY = 0.2
 
 @click.command()
 @click.argument("name", metavar="PROJECT")
-@click.option("--ref", help="Another branch or ref than the tracked one.")
+@click.option("--ref", help="Another branch, tag or commit than the tracked ref.")
 @click.option("--force", is_flag=True, help="Though the project is paused or frozen.")
 @click.option("--fresh", is_flag=True, help="On the newest base image, and without the cache.")
 @click.option("--wait", is_flag=True, help="Follow the log until the build has ended.")

@@ -30,10 +30,18 @@ class WorkCopy:
         git.run("commit", "--quiet", "--message", message, folder=self.folder)
         return git.run("rev-parse", "HEAD", folder=self.folder)
 
+    def tag(self, name: str, commit: str) -> None:
+        """Tag a commit, and push the tag."""
+        git.run("tag", name, commit, folder=self.folder)
+        self._push(f"refs/tags/{name}")
+
     def push(self, branch: str = "main") -> None:
         """Push for real, over HTTP."""
+        self._push(f"HEAD:refs/heads/{branch}")
+
+    def _push(self, what: str) -> None:
         git.run(
-            "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}",
+            "push", "--quiet", "origin", what,
             folder=self.folder,
             settings={"http.extraHeader": f"Authorization: {self._authorization}"},
         )  # fmt: skip

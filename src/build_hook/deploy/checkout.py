@@ -72,6 +72,14 @@ class Repositories:
         mirror = self._mirror(of)
         return command.run("show", "-s", "--format=%B", commit, mirror=mirror, what="read")
 
+    def read(self, of: project.Project, commit: str, name: str, most: int) -> str | None:
+        """The text of a commit's file; None if there is none.
+
+        Raises:
+            RepositorySettingsError: if it is no plain file, or has more than ``most`` bytes.
+        """
+        return fetching.read(self._mirror(of), commit, name, most)
+
     def size(self, of: project.Project, commit: str) -> int:
         """Bytes of a commit's files, as they would be checked out."""
         mirror = self._mirror(of)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pydantic
 
-from build_hook import errors, project
+from build_hook import errors, project, repository_settings
 from build_hook.deploy import buildlog, containers, cost
 from build_hook.store import builds
 
@@ -109,7 +109,11 @@ def deployed_with(build: builds.Build, otherwise: project.Project | None) -> pro
         StoreError: if they are not recorded and there is no other choice.
     """
     try:
-        return project.Project.model_validate_json(build.settings or "")
+        of = project.Project.model_validate_json(build.settings or "")
+        if build.overlay is None:
+            return of
+        asked = repository_settings.RepositorySettings.model_validate_json(build.overlay)
+        return repository_settings.apply(of, asked)
     except pydantic.ValidationError as error:
         if otherwise is not None:
             return otherwise

@@ -169,7 +169,8 @@ class Pipeline:
             commit_id=source.commit,
             message=source.message,
             image=source.image,
-            settings=of.project.model_dump_json(exclude_defaults=True),
+            settings=source.settings or of.project.model_dump_json(exclude_defaults=True),
+            overlay=source.overlay,
         )
         of.log(f"image of build {source.id}, {of.commit}")
 

@@ -87,9 +87,9 @@ class Builds:
                 raise errors.CancelledError(f"Build {build} is {self._get(build).phase}")
 
     def note(self, build: int, **columns: str | None) -> None:
-        """Record facts of a build: commit_id, message, settings, image, container, reason."""
+        """Record facts of a build, by the names of its columns."""
         unknown = columns.keys() - {
-            "commit_id", "message", "settings", "image", "container", "reason"
+            "commit_id", "message", "settings", "image", "container", "reason", "overlay"
         }  # fmt: skip
         if unknown:
             raise ValueError(f"no such columns: {unknown}")

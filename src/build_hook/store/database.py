@@ -140,6 +140,8 @@ MIGRATIONS = (
         until REAL NOT NULL
     )
     """,
+    # what the repository of a build set for itself
+    "ALTER TABLE builds ADD COLUMN overlay TEXT",
 )
 
 

@@ -84,7 +84,8 @@ class Build:
     failed through no fault of the commit, so that trying again makes sense. ``requests``,
     ``failed`` and ``longest_gap_ms`` are what its cutover cost the users, None where that is not
     known. ``fresh`` asks for the newest base image and no cache, ``force`` goes though the project
-    is held. ``has_image`` is False once the image was collected.
+    is held. ``has_image`` is False once the image was collected. ``overlay`` is what the
+    repository set for itself, in JSON.
     """
 
     id: int
@@ -109,6 +110,7 @@ class Build:
     fresh: bool
     force: bool
     has_image: bool
+    overlay: str | None
 
     @property
     def image_digest(self) -> str | None:
@@ -164,4 +166,5 @@ def of_row(row: sqlite3.Row) -> Build:
         fresh=bool(row["fresh"]),
         force=bool(row["force"]),
         has_image=bool(row["has_image"]),
+        overlay=row["overlay"],
     )

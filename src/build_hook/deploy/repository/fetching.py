@@ -54,6 +54,26 @@ def size(mirror: pathlib.Path, commit: str) -> int:
     return sum(int(size) for size in listed.split() if size.isdigit())
 
 
+def read(mirror: pathlib.Path, commit: str, name: str, most: int) -> str | None:
+    """The text of a file at the top of a commit; None if there is none.
+
+    Raises:
+        RepositorySettingsError: if it is no plain file, or has more than ``most`` bytes.
+    """
+    listed = command.run(
+        "ls-tree", "-z", "--format=%(objectmode) %(objectname) %(objectsize)",
+        commit, "--", name, mirror=mirror, what=f"look for {name}",
+    ).strip("\0\n")  # fmt: skip
+    if not listed:
+        return None
+    mode, blob, size = listed.split()
+    if mode not in ("100644", "100755") or int(size) > most:
+        raise errors.RepositorySettingsError(
+            f"{name} is no plain file of at most {most} bytes", "Commit it as one"
+        )
+    return command.run("cat-file", "blob", blob, mirror=mirror, what=f"read {name}", keep=None)
+
+
 def drop(mirror: pathlib.Path, below: str, but: frozenset[str] = frozenset()) -> None:
     """Remove the refs below a name, so that what they held may be tidied away."""
     listed = command.run(

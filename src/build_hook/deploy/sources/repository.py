@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 
-from build_hook import patterns, project, settings
+from build_hook import patterns, project, repository_settings, settings
 from build_hook.deploy import checkout, engine, images, intake, job
 from build_hook.deploy.sources import base
 from build_hook.store import builds
@@ -24,9 +24,8 @@ class Repository(abc.ABC):
 
     def find(self, of: job.Job) -> base.Found:
         """Fetch the head of the build's ref; of a scheduled rebuild the commit that serves."""
-        is_rebuild = of.build.cause is builds.Cause.REBUILD
-        wanted = (of.build.commit if is_rebuild else None) or of.build.ref
-        commit = self._repositories.fetch(of.project, wanted, of.check_stop)
+        commit = self._repositories.fetch(of.project, self._named(of), of.check_stop)
+        self._tune(of, commit)
         return base.Found(commit, self._repositories.message(of.project, commit))
 
     def has_changed(self, of: job.Job, live: str) -> bool:
@@ -48,6 +47,34 @@ class Repository(abc.ABC):
         commit = of.commit or of.build.commit
         if commit:
             self._repositories.keep(of.project, commit)
+
+    def _named(self, of: job.Job) -> str:
+        """What is to be fetched; a person may name a tag as shortly as a branch."""
+        if of.build.cause is builds.Cause.REBUILD and of.build.commit:
+            return of.build.commit
+        ref = of.build.ref
+        if of.build.cause is not builds.Cause.DEPLOY or ref == of.project.ref:
+            return ref
+        tag = ref.replace("refs/heads/", "refs/tags/", 1)
+        if tag == ref:
+            return ref
+        found = self._repositories.heads(of.project, {ref, tag}, of.check_stop)
+        return tag if tag in found and ref not in found else ref
+
+    def _tune(self, of: job.Job, commit: str) -> None:
+        """Let the repository's own settings count, as far as the project says."""
+        file = repository_settings.FILE
+        text = self._repositories.read(of.project, commit, file, repository_settings.MOST_BYTES)
+        if text is None:
+            return
+        if of.project.repository_settings == "none":
+            of.log(f"{file} is not looked at: the project's repository_settings is none")
+            return
+        asked = repository_settings.parse(text)
+        of.project = repository_settings.apply(of.project, asked)
+        said = asked.model_dump_json(exclude_unset=True)
+        of.store.note(of.build.id, overlay=said)
+        of.log(f"{file} asks for {said}; what the registry sets goes first")
 
     def _require_room(self, of: job.Job) -> None:
         """Look before the commit is checked out: git packs a disk of zeroes into little."""
