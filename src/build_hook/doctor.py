@@ -2,6 +2,8 @@
 
 import dataclasses
 import fcntl
+import os
+import pathlib
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -80,11 +82,29 @@ def _build_limits(with_settings: settings.Settings) -> str:
         return "turned off"
     docker = engine.Engine(with_settings.docker_host, with_settings.instance)
     builder.Builder(with_settings, docker).require_limits()
+    require_own_account(with_settings.run / "worker.pid")
     most = ceilings.of_settings(with_settings)
     return (
         f"builds take {most.cpus:g} processors, {most.memory // 2**20} MiB and {most.pids} "
         "processes at most"
     )
+
+
+def require_own_account(pid_file: pathlib.Path) -> None:
+    """Make sure that what holds for us holds for the worker: it may run as somebody else.
+
+    Raises:
+        LimitError: if it does.
+    """
+    try:
+        worker = pathlib.Path("/proc", pid_file.read_text(encoding="ascii").strip()).stat().st_uid
+    except OSError:
+        return  # none runs, which is told below
+    if worker not in (0, os.geteuid()):
+        raise errors.LimitError(
+            f"The worker runs as user {worker}, who may not set limits: builds have none",
+            "Run the worker as root; or see docs/adr/0016 for what is limited everywhere",
+        )
 
 
 def _disk(with_settings: settings.Settings) -> str:

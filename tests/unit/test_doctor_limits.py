@@ -1,0 +1,25 @@
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from build_hook import doctor, errors
+
+
+def test_worker_of_another_account_is_told(tmp_path, monkeypatch):
+    file = tmp_path / "worker.pid"
+    with subprocess.Popen(["sleep", "60"]) as process:
+        file.write_text(f"{process.pid}\n", encoding="ascii")
+        try:
+            doctor.require_own_account(file)
+            found = os.stat_result((0,) * 4 + (4242, 0, 0, 0, 0, 0))
+            monkeypatch.setattr(pathlib.Path, "stat", lambda self: found)
+            with pytest.raises(errors.LimitError, match="runs as user 4242, who may not set"):
+                doctor.require_own_account(file)
+        finally:
+            process.kill()
+
+
+def test_worker_that_does_not_run_is_left_to_its_own_check(tmp_path):
+    doctor.require_own_account(tmp_path / "worker.pid")
