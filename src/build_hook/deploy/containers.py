@@ -3,7 +3,6 @@
 import collections.abc
 import contextlib
 import dataclasses
-import datetime
 import pathlib
 import threading
 from typing import Any
@@ -118,6 +117,12 @@ class Containers:
             found = self._engine.api.containers(all=True, filters=self._engine.ours(of))
         return [c for entry in found if (c := self.inspect(entry["Id"])) is not None]
 
+    def roll_call(self) -> list[Container]:
+        """All containers of this instance in one call, without exit status and health."""
+        with self._engine.speaking("list containers"):
+            found = self._engine.api.containers(all=True, filters=self._engine.ours())
+        return [self._listed(entry) for entry in found]
+
     def of_build(self, of: str, build: int) -> Container | None:
         """The container of a build, whatever its state."""
         return next((c for c in self.all(of) if c.build == build), None)
@@ -176,7 +181,7 @@ class Containers:
         with self._engine.speaking("read events"):
             ends = self._engine.api.events(
                 since="0",
-                until=f"{_unix_time(self._engine.api.info()['SystemTime']):.6f}",
+                until=f"{engine.unix_time(self._engine.api.info()['SystemTime']):.6f}",
                 filters={"container": of.id, "event": "die"},
                 decode=True,
             )
@@ -201,6 +206,15 @@ class Containers:
             if left["Labels"][labels.BUILD] == str(build):
                 self._engine.api.remove_container(left["Id"], force=True, v=True)
 
+    def _listed(self, entry: dict[str, Any]) -> Container:
+        named, networks = entry["Labels"], entry["NetworkSettings"]["Networks"]
+        ours = networks.get(labels.network_name(self._engine.instance), {})
+        return Container(
+            entry["Id"], entry["Names"][0].removeprefix("/"), named[labels.PROJECT],
+            int(named[labels.BUILD]), named.get(labels.COMMIT, ""), entry["State"],
+            ours.get("IPAddress") or None, 0, 0, False, None, float(entry["Created"]),
+        )  # fmt: skip
+
     def _read(self, container: str) -> Container:
         found: dict[str, Any] = self._engine.api.inspect_container(container)
         state, named = found["State"], found["Config"]["Labels"]
@@ -218,7 +232,7 @@ class Containers:
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],
             health=state["Health"]["Status"] if state.get("Health") else None,
-            started=_unix_time(state["StartedAt"]),
+            started=engine.unix_time(state["StartedAt"]),
             pid=state["Pid"],
             image=found["Image"],
         )
@@ -226,13 +240,3 @@ class Containers:
 
 def _gone_is_fine() -> contextlib.AbstractContextManager[None]:
     return contextlib.suppress(docker.errors.NotFound)
-
-
-def _unix_time(text: str) -> float:
-    """Read Docker's RFC 3339 times, which have nanoseconds where Python takes microseconds."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    try:
-        moment = datetime.datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
-    except ValueError:
-        return 0.0
-    return moment.timestamp()

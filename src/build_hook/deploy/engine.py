@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import datetime
 import pathlib
 import re
 import time
@@ -92,3 +93,13 @@ class Engine:
                 f"The Docker engine does not answer at {self.host}",
                 "Start it (systemctl start docker); what waits for it goes on by itself",
             ) from error
+
+
+def unix_time(text: str) -> float:
+    """Read Docker's RFC 3339 times, which have nanoseconds where Python takes microseconds."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    try:
+        moment = datetime.datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
+    except ValueError:
+        return 0.0
+    return moment.timestamp()

@@ -37,6 +37,7 @@ class Recovery:
         self._store = store
         self._farewells = farewells
         self._containers = engine
+        self._known: dict[tuple[str, int], containers.Container] | None = None
 
     def sort_out(self) -> list[Unfinished]:
         """Undo what can start again; return what has to be finished."""
@@ -74,7 +75,7 @@ class Recovery:
         wanted |= self._farewells.builds()
         for serving in self._store.serving().values():
             wanted |= {serving.build, serving.previous or 0}
-        for found in self._containers.all():
+        for found in self._boxes().values():
             if found.build not in wanted:
                 _log.info("removing %s, left by a crash", found.name)
                 self._containers.remove(found.id)
@@ -84,6 +85,7 @@ class Recovery:
     def _start_again(self, build: builds.Build, left: containers.Container | None) -> None:
         if left is not None:
             self._containers.remove(left.id)
+            self._boxes().pop((build.project, build.id), None)
         if build.cancel:
             self._store.enter(build.id, builds.Phase.CANCELLED, "cancelled before it took traffic")
         else:
@@ -105,7 +107,9 @@ class Recovery:
 
     def _boxes(self) -> dict[tuple[str, int], containers.Container]:
         """All containers of ours, by project and build, asked for once: there may be many."""
-        return {(box.project, box.build): box for box in self._containers.all()}
+        if self._known is None:
+            self._known = {(box.project, box.build): box for box in self._containers.roll_call()}
+        return self._known
 
     def _running_address(self, name: str, found: containers.Container | None) -> str | None:
         if found is None:
