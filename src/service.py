@@ -33,7 +33,8 @@ FILES = (*UNITS, TELL)  # the last is started by the one before, when a build ha
 BUILDS_CHANGED = "builds_changed"  # the event that it brings
 DOCKER_GROUP = "docker"
 GROUP = config.WEB_USER
-PROGRAMS = ("haproxy", "git")
+# Programs, and the packages that bring them; the last two pass UDP on.
+PROGRAMS = {"haproxy": "haproxy", "git": "git", "nft": "nftables", "conntrack": "conntrack"}
 _STARTED = ("build_hook.cli", "build_hook.web.server", "build_hook.deploy.worker")
 SECRET_PREFIX = "hook."  # noqa: S105 - of file names; the folder holds others' files too
 
@@ -41,7 +42,7 @@ SECRET_PREFIX = "hook."  # noqa: S105 - of file names; the folder holds others' 
 def install() -> None:
     """Bring what the product needs besides Docker."""
     _warm()
-    missing = [program for program in PROGRAMS if not machine.has(program)]
+    missing = [package for program, package in PROGRAMS.items() if not machine.has(program)]
     if not missing:
         return
     machine.install(*missing)

@@ -23,7 +23,7 @@ DOCKER = "/usr/bin/docker"
 IMAGE = "build-hook-formation/machine"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "git", "ca-certificates", "procps",
-    "netbase", "apparmor", "docker.io", "haproxy",
+    "netbase", "apparmor", "docker.io", "haproxy", "nftables", "conntrack",
 )  # fmt: skip
 # What an interpreter that is brought along is linked with.
 LIBRARIES = (

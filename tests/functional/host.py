@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from build_hook import project, registry, secret_files, settings
 from build_hook.demo import baseimage, delivery, git, gitserver, leftovers, product, workcopy
 from build_hook.deploy import containers, engine, images
+from build_hook.proxy import kernel
 from build_hook.store import builds
 
 T = TypeVar("T")
@@ -377,6 +378,7 @@ def serving(base: str, start: bool = True, **knobs: object) -> Generator[Host]:
         made = Host(stack.enter_context(folder()), base, knobs)
         stack.callback(made.store.close)
         stack.callback(leftovers.remove, made.engine)
+        stack.callback(kernel.Kernel(made.settings).withdraw)  # what the kernel keeps, too
         stack.enter_context(made.forge)
         made.webhook.origin = made.forge.address
         made.webhook.target = made.product.url

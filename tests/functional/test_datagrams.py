@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from build_hook import labels, settings
+from build_hook import labels
 from build_hook.demo import product
 from build_hook.proxy import firewall, kernel, netfilter
 from build_hook.store import builds
@@ -31,17 +31,8 @@ DIES = "import os, threading\nthreading.Timer(2, lambda: os._exit(7)).start()\n"
 def open_host(base):
     """A host that publishes on all its addresses."""
     knobs = {"publish_address": "0.0.0.0", "reconcile_interval": 3600, "min_free_mb": 10}
-    with hosts.serving(base, **knobs) as made, nothing_left(made.settings):
+    with hosts.serving(base, **knobs) as made:
         yield made
-
-
-@contextlib.contextmanager
-def nothing_left(of: settings.Settings):
-    """Take our table away however a test ended: the kernel keeps it."""
-    try:
-        yield
-    finally:
-        kernel.Kernel(of).withdraw()
 
 
 def speaker(host, name, kinds=("udp",), **of):
@@ -165,24 +156,20 @@ def test_other_containers_and_other_addresses_reach_it(open_host, base):
 
 
 def test_only_the_published_address_answers_and_loopback_stays_closed_to_containers(host):
-    with nothing_left(host.settings):
-        echo = speaker(host, "one-address")
-        echo.live()
+    echo = speaker(host, "one-address")
+    echo.live()
 
-        assert ask(echo.port) == echo.version
-        assert ask(echo.port, "127.0.0.2", 0.3) is None
-        chains = kernel.run("nft", "list", "table", "ip",
-                            netfilter.table(host.settings.instance))  # fmt: skip
-        assert f'iifname "{bridge(host)}" ip daddr 127.0.0.0/8 drop' in chains
-        host.unregister(echo.name)
-        host.until(lambda: not ways(host) and not rules_of_ours(host), "our table to go")
+    assert ask(echo.port) == echo.version
+    assert ask(echo.port, "127.0.0.2", 0.3) is None
+    chains = kernel.run("nft", "list", "table", "ip",
+                        netfilter.table(host.settings.instance))  # fmt: skip
+    assert f'iifname "{bridge(host)}" ip daddr 127.0.0.0/8 drop' in chains
+    host.unregister(echo.name)
+    host.until(lambda: not ways(host) and not rules_of_ours(host), "our table to go")
 
 
 def test_project_that_goes_takes_its_port_along_and_the_last_one_the_table(base):
-    with (
-        hosts.serving(base, reconcile_interval=3600, min_free_mb=10) as host,
-        nothing_left(host.settings),
-    ):
+    with hosts.serving(base, reconcile_interval=3600, min_free_mb=10) as host:
         stranger = f"bystander_{host.settings.instance}"
         kernel.run("nft", "add", "table", "ip", stranger)
         try:

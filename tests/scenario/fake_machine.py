@@ -14,7 +14,9 @@ class FakeMachine:
     """What systemd, apt and the accounts of the machine would know."""
 
     folder: pathlib.Path
-    programs: set[str] = dataclasses.field(default_factory=lambda: {"git", "haproxy"})
+    programs: set[str] = dataclasses.field(
+        default_factory=lambda: {"git", "haproxy", "nft", "conntrack"}
+    )
     groups: set[str] = dataclasses.field(default_factory=lambda: {"docker"})
     users: dict[str, str | None] = dataclasses.field(default_factory=dict)
     units: set[str] = dataclasses.field(default_factory=set)

@@ -56,7 +56,10 @@ def test_install_brings_what_is_missing(hook, world, machine):
 
     hook.run(hook.on.install(), world())
 
-    assert machine.changes == ["install haproxy git", "disable --now haproxy.service"]
+    assert machine.changes == [
+        "install haproxy git nftables conntrack",
+        "disable --now haproxy.service",
+    ]
 
 
 @pytest.mark.parametrize("name", ["install", "upgrade_charm"])
@@ -89,7 +92,7 @@ def test_install_touches_nothing_that_is_there(hook, world, machine):
 
 
 def test_install_leaves_a_haproxy_of_the_operator_alone(hook, world, machine):
-    machine.programs = {"haproxy"}
+    machine.programs = {"haproxy", "nft", "conntrack"}
 
     hook.run(hook.on.install(), world())
 

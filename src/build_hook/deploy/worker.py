@@ -145,6 +145,8 @@ class Worker:
     def _start_builds(self) -> None:
         for build in self._turns.next(self._busy.keys()):
             if self._registry.current.find(build.project) is None:
+                if self._registry.is_outdated:
+                    return  # it was added a moment ago
                 self._store.enter(
                     build.id, builds.Phase.SKIPPED, "its project is not in the registry"
                 )
