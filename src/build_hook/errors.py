@@ -65,6 +65,10 @@ class DiskFullError(BuildHookError):
     is_passing = True
 
 
+class ComposeError(BuildHookError):
+    """The repository's compose file cannot be read, or asks for what only the operator may."""
+
+
 class ImageError(BuildHookError):
     """The image could not be built."""
 

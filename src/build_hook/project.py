@@ -9,12 +9,12 @@ import pydantic
 
 from build_hook import (
     addresses,
+    composed,
     login,
     patterns,
     proof,
     reference,
     refs,
-    service,
     timetable,
     values,
     windows,
@@ -47,7 +47,7 @@ Health = proof.Health
 Tolerance = proof.Tolerance
 
 
-class Project(service.Service, login.Login):
+class Project(composed.Composed, login.Login):
     """One entry of the registry."""
 
     name: str = pydantic.Field(

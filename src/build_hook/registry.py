@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from build_hook import claims, errors, project, settings, values
+from build_hook import claims, errors, part, project, settings, values
 
 
 class Registry(values.Value):
@@ -28,7 +28,7 @@ class Registry(values.Value):
     @pydantic.model_validator(mode="after")
     def _unique(self) -> "Registry":
         _refuse_twice("project name", [p.name for p in self.projects])
-        problem = claims.conflict(self.projects)
+        problem = claims.conflict(part.units(self.projects))
         if problem is not None:
             raise ValueError(problem)
         return self

@@ -23,7 +23,7 @@ def recovery(alone):
     farewells = farewell.Farewells(
         alone.settings, alone.store, alone.containers, front.Front(alone.settings)
     )
-    return recover.Recovery(alone.store, alone.containers, farewells)
+    return recover.Recovery(alone.settings, alone.store, alone.containers, farewells)
 
 
 @pytest.fixture

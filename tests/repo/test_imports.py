@@ -7,23 +7,24 @@ from tests.repo import source
 # Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
-    "addresses card errors folders labels links patterns push reference remotes values windows "
-    "zones",
+    "addresses card errors folders labels links patterns push reference remotes shapes values "
+    "windows zones",
     "proof recipe refs",
     "buildlog certificate condition intake limiter log_folder login process progress schedule "
     "service signatures timetable wake web_log web_worker",
-    "secret_files settings",
+    "composed secret_files settings",
     "project",
-    "claims matching redaction repository repository_settings runspec shown_settings",
+    "part",
+    "claims compose matching redaction repository repository_settings runspec shown_settings",
     "answers cgroups checkout clients engine forges store",
-    "lock manifests",
+    "lock manifests networks",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "orders proxy rebuilds registry warden",
     "adoption builder catalogue collect cost departures gate judge standing supervise tally tend "
     "turns",
     "delivery doctor health job listing upkeep watch",
-    "farewell sources",
+    "ensemble farewell sources",
     "autopsy cycle hooks housekeeping reconcile recover replay wanted",
     "api explain pipeline",
     "metrics",

@@ -11,7 +11,7 @@ MOVED = "172.30.0.9"
 
 @dataclasses.dataclass
 class Box:
-    project: str = "shop"
+    unit: str = "shop"
     build: int = 1
     address: str = MOVED
     is_running: bool = True

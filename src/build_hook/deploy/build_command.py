@@ -94,7 +94,7 @@ def compose(order: Order, place: Place, id_file: pathlib.Path) -> tuple[str, ...
 
 
 def _labels(order: Order, place: Place) -> Iterator[str]:
-    named = labels.of_build(place.instance, order.project.name, order.build, order.commit)
+    named = labels.of_image(place.instance, order.project.name, order.build, order.commit)
     for key, value in {**order.project.build.labels, **named}.items():
         yield f"--label={key}={value}"
 

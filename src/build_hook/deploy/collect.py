@@ -1,10 +1,12 @@
 """Collecting what no roll-back needs: images, records and logs of our own, nothing else."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterable
 
 from build_hook import settings
 from build_hook.deploy import buildlog, images
-from build_hook.store import builds
+from build_hook.store import builds, parts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,13 +30,33 @@ def tidy(
     good = store.went_live(of, with_settings.keep_images)
     builders = {build.id for build in (*needed, *good)}
     # a roll-back runs from the image of another build
-    images_needed = {build.image for build in (*needed, *good)}
+    images_needed = {build.image for build in (*needed, *good)} | _of_services(of, with_settings)
     removed = 0
     for image in shelf.all(of):
         if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image)
-    store.note_images(of, {image.id for image in shelf.all(of)})
+    here = {image.id for image in shelf.all(of)} | _whole((*needed, *good), with_settings, shelf)
+    store.note_images(of, here)
     gone = store.forget_old(of, with_settings.keep_builds)
     for build in gone:
         buildlog.path(with_settings.logs, build).unlink(missing_ok=True)
     return Removed(removed, len(gone))
+
+
+def _of_services(of: str, with_settings: settings.Settings) -> set[str]:
+    """The images that the newest builds of a compose project have; one may be many builds'."""
+    with contextlib.closing(parts.Parts(with_settings.database)) as known:
+        return known.images(of, with_settings.keep_images)
+
+
+def _whole(
+    of: Iterable[builds.Build], with_settings: settings.Settings, shelf: images.Images
+) -> set[str]:
+    """What stands for the images of builds of several services, where all of them are here."""
+    with contextlib.closing(parts.Parts(with_settings.database)) as known:
+        made = [(build.image, known.of(build.id)) for build in of]
+    return {
+        name
+        for name, pieces in made
+        if name is not None and pieces and all(shelf.exists(piece.image) for piece in pieces)
+    }

@@ -4,13 +4,12 @@ import collections.abc
 import contextlib
 import dataclasses
 import pathlib
-import threading
 from typing import Any
 
 import docker.errors
 
-from build_hook import labels, project
-from build_hook.deploy import engine, runspec
+from build_hook import labels, part, project
+from build_hook.deploy import engine, networks, runspec
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,6 +33,12 @@ class Container:
     started: float
     pid: int = 0
     image: str = ""
+    service: str = ""
+
+    @property
+    def unit(self) -> str:
+        """What the proxy and the store know it by: its project, or PROJECT.SERVICE."""
+        return f"{self.project}.{self.service}" if self.service else self.project
 
     @property
     def is_running(self) -> bool:
@@ -56,7 +61,7 @@ class Containers:
     def __init__(self, docker_engine: engine.Engine, secrets: pathlib.Path) -> None:
         self._engine = docker_engine
         self._secrets = secrets
-        self._one_network = threading.Lock()
+        self._networks = networks.Networks(docker_engine)
 
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
         """Create and start the container of a build, on the instance's own network.
@@ -69,7 +74,7 @@ class Containers:
         with self._engine.speaking(f"start the container of build {build}"):
             api = self._engine.api
             self._remove_left(of.name, build)
-            network = self._network()
+            network = self._networks.shared()
             created = api.create_container(
                 image,
                 name=labels.container_name(self._engine.instance, of.name, build),
@@ -79,11 +84,11 @@ class Containers:
                     labels.ROLE: labels.CANDIDATE,
                 },
                 host_config=api.create_host_config(**runspec.host(of, network)),
+                networking_config=self._networks.config(of, network),
                 **runspec.container(of, self._secrets),
             )["Id"]
             try:
-                for other in of.networks:
-                    api.connect_container_to_network(created, other)
+                self._networks.join(of, created)
                 api.start(created)
                 return self._read(created)
             except BaseException:
@@ -147,6 +152,20 @@ class Containers:
         with self._engine.speaking("stop a container"), _gone_is_fine():
             self._engine.api.stop(container, timeout=round(grace))
 
+    def make_volumes(self, of: part.Part) -> None:
+        """Make the volumes that are a project's own; those that are there stay as they are."""
+        ends = f"_{self._engine.instance}"
+        named = labels.of_unit(self._engine.instance, of.project_name)
+        for volume in (mount.partition(":")[0] for mount in of.volumes):
+            if volume.startswith(f"{of.project_name}_") and volume.endswith(ends):
+                with self._engine.speaking("make a volume"):
+                    self._engine.api.create_volume(volume, labels=named)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name; the engine answers to it at once."""
+        with self._engine.speaking("rename a container"), _gone_is_fine():
+            self._engine.api.rename(container, name)
+
     def remove(self, container: str) -> None:
         """Kill and remove a container, and those of its volumes that have no name."""
         with self._engine.speaking("remove a container"), _gone_is_fine():
@@ -164,17 +183,8 @@ class Containers:
         filters = {**self._engine.ours(), "type": "container", "event": ["start", "destroy"]}
         with self._engine.speaking("follow events"):
             for event in self._engine.api.events(since=int(since), decode=True, filters=filters):
-                of = event["Actor"]["Attributes"].get(labels.PROJECT, "")
+                of = labels.unit_of(event["Actor"]["Attributes"])
                 yield Event(event["Actor"]["ID"], of, event["Action"] == "destroy")
-
-    def forget_network(self) -> None:
-        """Remove the instance's network, if nothing is on it."""
-        name = labels.network_name(self._engine.instance)
-        with (
-            self._engine.speaking("remove the network"),
-            contextlib.suppress(docker.errors.APIError),
-        ):
-            self._engine.api.remove_network(name)
 
     def _last_exit_code(self, of: Container) -> int:
         """What the engine's events say of the last end."""
@@ -187,18 +197,6 @@ class Containers:
             )
             codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
         return codes[-1] if codes else of.exit_code
-
-    def _network(self) -> str:
-        api, name = self._engine.api, labels.network_name(self._engine.instance)
-        with self._one_network:  # the engine lets two builds at once make two of one name
-            if not any(n["Name"] == name for n in api.networks(filters=self._engine.ours())):
-                api.create_network(
-                    name,
-                    driver="bridge",
-                    check_duplicate=True,
-                    labels={labels.INSTANCE: self._engine.instance},
-                )
-        return name
 
     def _remove_left(self, of: str, build: int) -> None:
         """Make room for a name that an earlier try of the same build still holds."""
@@ -213,6 +211,7 @@ class Containers:
             entry["Id"], entry["Names"][0].removeprefix("/"), named[labels.PROJECT],
             int(named[labels.BUILD]), named.get(labels.COMMIT, ""), entry["State"],
             ours.get("IPAddress") or None, 0, 0, False, None, float(entry["Created"]),
+            service=named.get(labels.SERVICE, ""),
         )  # fmt: skip
 
     def _read(self, container: str) -> Container:
@@ -226,6 +225,7 @@ class Containers:
             project=named[labels.PROJECT],
             build=int(named[labels.BUILD]),
             commit=named.get(labels.COMMIT, ""),
+            service=named.get(labels.SERVICE, ""),
             status=state["Status"],
             address=ours.get("IPAddress") or None,
             restarts=found["RestartCount"],

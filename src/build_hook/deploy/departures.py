@@ -4,8 +4,8 @@ import contextlib
 import logging
 from collections.abc import Collection
 
-from build_hook import errors, settings
-from build_hook.deploy import checkout, containers, images
+from build_hook import errors, part, settings
+from build_hook.deploy import checkout, containers, images, networks
 from build_hook.deploy.engine import Engine
 from build_hook.store import builds
 
@@ -21,13 +21,15 @@ class Departures:
         self._store = store
         self._containers = containers.Containers(engine, with_settings.secrets)
         self._images = images.Images(engine)
+        self._networks = networks.Networks(engine)
         self._repositories = checkout.Repositories(with_settings)
         self._leaving: set[str] = set()
 
     def look(self, registered: Collection[str]) -> None:
         """Find projects that are served or built and are not registered; stop their builds."""
         under_way = {build.project: build.id for build in self._store.running()}
-        self._leaving = (self._store.serving().keys() | under_way.keys()) - set(registered)
+        serving = {part.root(unit) for unit in self._store.serving()}
+        self._leaving = (serving | under_way.keys()) - set(registered)
         for name in self._leaving & under_way.keys():
             with contextlib.suppress(errors.StoreError):  # it takes traffic: it ends by itself
                 self._store.ask_cancel(under_way[name])
@@ -50,4 +52,5 @@ class Departures:
             self._containers.remove(found.id)
         for image in self._images.all(name):
             self._images.remove(image)
+        self._networks.forget(name)
         self._repositories.forget(name)

@@ -66,11 +66,13 @@ class Engine:
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def ours(self, project: str | None = None) -> dict[str, list[str]]:
-        """The filter that finds this instance's objects, or one project's of them."""
-        wanted = [f"{labels.INSTANCE}={self.instance}"]
-        if project is not None:
-            wanted.append(f"{labels.PROJECT}={project}")
-        return {"label": wanted}
+        """The filter that finds this instance's objects, or one project's (or service's)."""
+        named = (
+            {labels.INSTANCE: self.instance}
+            if project is None
+            else labels.of_unit(self.instance, project)
+        )
+        return {"label": [f"{key}={value}" for key, value in named.items()]}
 
     @contextlib.contextmanager
     def speaking(self, what: str) -> collections.abc.Generator[None]:

@@ -15,7 +15,10 @@ from build_hook.deploy import engine, pulled
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image:
-    """An image of ours: what a build made, or pulled."""
+    """An image of ours: what a build made, or pulled.
+
+    ``build`` is 0 where it may be several builds' (of a service).
+    """
 
     id: str
     project: str
@@ -35,7 +38,7 @@ class Images:
         with self._engine.speaking("list images"):
             found = self._engine.api.images(filters=self._engine.ours(of))
         named = [(entry["Id"], entry["Labels"]) for entry in found]
-        images = [Image(i, n[labels.PROJECT], int(n[labels.BUILD])) for i, n in named]
+        images = [Image(i, n[labels.PROJECT], int(n.get(labels.BUILD, 0))) for i, n in named]
         images += [Image(p.id, p.project, p.build, is_pulled=True) for p in self._pulled.all(of)]
         return sorted(images, key=lambda image: image.build)
 

@@ -19,8 +19,9 @@ from build_hook.deploy import (
     wanted,
 )
 from build_hook.deploy.engine import Engine
-from build_hook.proxy import front
-from build_hook.store import builds
+from build_hook.deploy.ensemble import group as ensemble
+from build_hook.proxy import fronts
+from build_hook.store import builds, parts
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Pipeline:
         with_settings: settings.Settings,
         engine: Engine,
         store: builds.Builds,
-        proxy: front.Front,
+        proxy: fronts.Fronts,
     ) -> None:
         self._settings = with_settings
         self._engine = engine
@@ -54,6 +55,8 @@ class Pipeline:
             store,
             self.farewells,
         )
+        self._parts = parts.Parts(with_settings.database)
+        self._ensemble = ensemble.Ensemble(with_settings, proxy, self._containers, store)
 
     def run(self, of: job.Job) -> None:
         """Bring a build to its end, whatever that is; raises only what nobody foresaw.
@@ -87,14 +90,17 @@ class Pipeline:
         else:
             self._tidy(of)
 
-    def resume(self, of: job.Job, candidate: containers.Container) -> None:
+    def resume(self, of: job.Job, candidate: containers.Container | None) -> None:
         """Finish a build that a crash caught after it had begun to take traffic.
 
         Raises:
             EngineDownError: if the engine went away; the build is left in its phase.
         """
         try:
-            self._cycle.replace(of, candidate, self.serving(of))
+            if candidate is None:
+                self._ensemble.resume(of)
+            else:
+                self._cycle.replace(of, candidate, self.serving(of))
         except errors.EngineDownError:
             raise
         except errors.WatchError as error:
@@ -123,6 +129,9 @@ class Pipeline:
             self._build(of)
         else:
             self._take_source(of)
+        if of.project.compose is not None:
+            self._ensemble.deploy(of)
+            return
         old = self.serving(of)
         if of.project.strategy == "recreate" and old is not None:
             self._cycle.recreate(of, lambda: self._start(of), old)
@@ -134,6 +143,8 @@ class Pipeline:
         try:
             if of.build.source is None:
                 self._sources.of(of.project).keep(of)
+            if of.project.compose is None:
+                self._ensemble.forget(of.project.name)
             collect.tidy(of.project.name, self._settings, self._store, self._images)
         except errors.BuildHookError as error:
             of.log(f"could not tidy up: {error}")
@@ -156,14 +167,17 @@ class Pipeline:
     def _take_source(self, of: job.Job) -> None:
         """A roll-back: the image, settings and commit of an earlier build, nothing is built."""
         source = self._store.get(of.build.source or 0)
-        if not source.image or not self._images.exists(source.image):
+        pieces = self._parts.of(source.id)
+        needed = [piece.image for piece in pieces] or [source.image or ""]
+        if not all(image and self._images.exists(image) for image in needed):
             raise errors.ImageError(
                 f"The image of build {source.id} is gone",
                 f"Choose another: build-hook builds {of.project.name}",
             )
+        self._parts.put(of.build.id, pieces)
         of.project = job.deployed_with(source, of.project)
         self._proxy.require(of.project)
-        of.commit, of.image = source.commit or "", source.image
+        of.commit, of.image = source.commit or "", source.image or ""
         self._store.note(
             of.build.id,
             commit_id=source.commit,
@@ -202,14 +216,14 @@ class Pipeline:
         of.log(f"what differs from the last good one, and more: build-hook show {of.build.id}")
 
     def _undo(self, of: job.Job) -> None:
-        """Remove the candidate, if there is one and it does not serve."""
-        serving = self._store.serving().get(of.project.name)
-        if serving and serving.build == of.build.id:
-            return
+        """Remove the candidates, if there are any that do not serve."""
+        serving = self._store.serving()
         try:
-            left = self._containers.of_build(of.project.name, of.build.id)
-            if left is not None:
-                of.log("last lines of the container:")
+            for left in self._containers.all(of.project.name):
+                row = serving.get(left.unit)
+                if left.build != of.build.id or (row and row.build == of.build.id):
+                    continue
+                of.log(f"last lines of {left.service or 'the container'}:")
                 for line in self._containers.last_lines(left.id):
                     of.log(f"  {line}")
                 self._containers.remove(left.id)

@@ -9,8 +9,9 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from build_hook import card, errors, project
-from build_hook.deploy import containers, farewell, job
+from build_hook import card, errors, part, project, settings
+from build_hook.deploy import containers, farewell
+from build_hook.deploy.ensemble import rescue
 from build_hook.proxy import places
 from build_hook.store import builds, cards
 
@@ -19,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A build that had begun to take traffic, and its container."""
+    """A build that had begun to take traffic, and its container; None if it has several."""
 
     build: builds.Build
-    container: containers.Container
+    container: containers.Container | None
 
 
 class Recovery:
@@ -30,6 +31,7 @@ class Recovery:
 
     def __init__(
         self,
+        with_settings: settings.Settings,
         store: builds.Builds,
         engine: containers.Containers,
         farewells: farewell.Farewells,
@@ -38,6 +40,7 @@ class Recovery:
         self._farewells = farewells
         self._containers = engine
         self._known: dict[tuple[str, int], containers.Container] | None = None
+        self._rescue = rescue.Rescue(with_settings, store, engine)
 
     def sort_out(self) -> list[Unfinished]:
         """Undo what can start again; return what has to be finished."""
@@ -46,7 +49,9 @@ class Recovery:
         boxes = self._boxes() if running else {}
         for build in running:
             candidate = boxes.get((build.project, build.id))
-            if not build.phase.takes_traffic:
+            if self._rescue.has(build):
+                unfinished += self._sort_out_services(build, boxes)
+            elif not build.phase.takes_traffic:
                 self._start_again(build, candidate)
             elif candidate is not None and candidate.is_running:
                 unfinished.append(Unfinished(build, candidate))
@@ -60,9 +65,10 @@ class Recovery:
         known = {p.name: p for p in registered}
         boxes = self._boxes()
         for name, serving in self._store.serving().items():
-            if name not in known:
+            of = known.get(part.root(name))
+            deployed = self._rescue.deployed(name, serving, of) if of else None
+            if deployed is None:
                 continue
-            deployed = job.deployed_with(self._store.get(serving.build), known[name])
             box = boxes.get((name, serving.build))
             address = self._running_address(name, box)
             if address is not None:
@@ -81,6 +87,15 @@ class Recovery:
                 self._containers.remove(found.id)
 
     # Private
+
+    def _sort_out_services(
+        self, build: builds.Build, boxes: dict[tuple[str, int], containers.Container]
+    ) -> list[Unfinished]:
+        if build.phase.takes_traffic and self._rescue.serves_whole(build):
+            return [Unfinished(build, None)]
+        self._rescue.take_back(build, boxes)
+        self._start_again(build, None)
+        return []
 
     def _start_again(self, build: builds.Build, left: containers.Container | None) -> None:
         if left is not None:
@@ -108,7 +123,7 @@ class Recovery:
     def _boxes(self) -> dict[tuple[str, int], containers.Container]:
         """All containers of ours, by project and build, asked for once: there may be many."""
         if self._known is None:
-            self._known = {(box.project, box.build): box for box in self._containers.roll_call()}
+            self._known = {(box.unit, box.build): box for box in self._containers.roll_call()}
         return self._known
 
     def _running_address(self, name: str, found: containers.Container | None) -> str | None:
@@ -120,4 +135,5 @@ class Recovery:
             except errors.ContainerError as error:
                 _log.error("%s: build %s does not start: %s", name, found.build, error)
                 return None
+        self._rescue.name(found)
         return found.address

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from build_hook import errors
+from build_hook import errors, part
 from build_hook.deploy import containers, images
 from build_hook.proxy import front
 from build_hook.store import builds
@@ -21,7 +21,10 @@ def remake(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> 
     version is built again.
     """
     waits = [*store.queued(), *store.running()]
-    if any(build.project == lost.project for build in waits):
+    if any(build.project == part.root(lost.project) for build in waits):
+        return
+    if lost.project != part.root(lost.project):
+        _remake_service(store, lost)
         return
     build = store.get(lost.build)
     has_image = build.image is not None and shelf.exists(build.image)
@@ -37,6 +40,19 @@ def remake(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> 
             source=build.id if has_image else None,
         )
     )
+
+
+def _remake_service(store: builds.Builds, lost: builds.Serving) -> None:
+    """Deploy the whole project as it is: what runs is left, the one that is gone is made anew."""
+    root = part.root(lost.project)
+    whole = store.serving().get(root)
+    store.forget_serving(lost.project)
+    if whole is not None:
+        build = store.get(whole.build)
+        _log.warning("%s: the container of build %s is gone", lost.project, lost.build)
+        store.add(
+            builds.Request(root, build.ref, builds.Cause.RECONCILE, build.commit, source=build.id)
+        )
 
 
 class Tender(threading.Thread):
@@ -66,7 +82,7 @@ class Tender(threading.Thread):
                 found = self._containers.all()
                 for each in found:
                     self._refresh(each)
-                self._find_lost({(each.project, each.build) for each in found})
+                self._find_lost({(each.unit, each.build) for each in found})
                 self._follow(now)
                 said = ""
             except errors.BuildHookError as error:
@@ -77,8 +93,11 @@ class Tender(threading.Thread):
 
     def look(self, name: str) -> None:
         """Make sure that what serves a project is there."""
-        serving = self._store.serving().get(name)
-        if serving is None or self._containers.of_build(name, serving.build) is not None:
+        rows = self._store.serving()
+        serving = rows.get(name)
+        if serving is None or any(part.root(unit) == name != unit for unit in rows):
+            return  # a project of services has no container of its own
+        if self._containers.of_build(name, serving.build) is not None:
             return
         remake(self._store, self._images, serving)
         self._wake()
@@ -117,10 +136,10 @@ class Tender(threading.Thread):
         The address is looked up before what serves, and a switch records what serves before it
         moves: so an address that is still known here is that of what serves.
         """
-        known = self._proxy.address(found.project)
-        serving = self._store.serving().get(found.project)
+        known = self._proxy.address(found.unit)
+        serving = self._store.serving().get(found.unit)
         if serving is None or serving.build != found.build or known is None:
             return
         if found.is_running and found.address and found.address != known:
             _log.info("%s moved to %s", found.name, found.address)
-            self._proxy.move(found.project, known, found.address)
+            self._proxy.move(found.unit, known, found.address)

@@ -112,7 +112,9 @@ class Worker:
             _log.error("%s", error)
 
     def _recover(self) -> None:
-        recovery = recover.Recovery(self._store, self._containers, self._pipeline.farewells)
+        recovery = recover.Recovery(
+            self._settings, self._store, self._containers, self._pipeline.farewells
+        )
         checkout.Repositories(self._settings).discard_all()
         projects = self._registry.current.projects
         if self._damaged is not None:

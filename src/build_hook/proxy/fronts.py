@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from build_hook import errors, project, settings
+from build_hook import errors, part, project, settings
 from build_hook.proxy import datagrams, front, places
 
 _log = logging.getLogger(__name__)
@@ -20,9 +20,10 @@ class Fronts(front.Front):
         self, projects: Sequence[project.Project], live: Mapping[str, places.Target] | None = None
     ) -> None:
         """Listen on the ports of these projects, and of no others."""
+        units = part.units(projects)
         with self._lock:
-            super().publish(projects, live)
-            self._datagrams.publish(projects, live or {})
+            super().publish(units, live)
+            self._datagrams.publish(units, live or {})
 
     def require(self, of: project.Project) -> None:
         """Make sure that a project's ports are ours, or can be.
@@ -31,13 +32,15 @@ class Fronts(front.Front):
             PortTakenError: if a stranger holds one.
             DatagramsError: if this machine lacks what passes datagrams on.
         """
-        super().require(of)
-        self._datagrams.require(of)
+        for unit in part.units([of]):
+            super().require(unit)
+            self._datagrams.require(unit)
 
     @property
     def problems(self) -> dict[str, str]:
         """Projects that are not published as they should be, and why."""
-        return {**self._datagrams.refused, **super().problems}
+        found = {**self._datagrams.refused, **super().problems}
+        return {part.root(unit): why for unit, why in found.items()}
 
     def switch(self, target: places.Target) -> None:
         """Send all new traffic of a project to another address, and make sure that it goes.
@@ -68,6 +71,15 @@ class Fronts(front.Front):
         """End what is left on a container that takes no new traffic."""
         super().close(name, address)
         self._datagrams.close(name, address)
+
+    def clear(self, name: str) -> None:
+        """Send nobody to a project any more that served; its ports answer 503."""
+        with self._lock:
+            old = self._places.get(name)
+            if old is not None and old.address is not None:
+                self._places[name] = places.Place(old.project)
+                self._apply(old, self._places[name])
+            self._datagrams.go_back(name, None)
 
     def look(self) -> None:
         """Notice what was renewed, lost or taken away by somebody else."""

@@ -223,9 +223,11 @@ class Builds:
             )
 
     def forget_serving(self, project: str) -> None:
-        """Record that nothing serves a project any more."""
+        """Record that nothing serves a project any more, nor its services."""
         with self._session.transaction() as connection:
-            connection.execute("DELETE FROM serving WHERE project = ?", (project,))
+            connection.execute(
+                "DELETE FROM serving WHERE project = ?1 OR project LIKE ?1 || '.%'", (project,)
+            )
 
     def _get(self, build: int) -> Build:
         found = self._select("WHERE id = ?", (build,))

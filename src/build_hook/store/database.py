@@ -142,6 +142,15 @@ MIGRATIONS = (
     """,
     # what the repository of a build set for itself
     "ALTER TABLE builds ADD COLUMN overlay TEXT",
+    """
+    CREATE TABLE parts (
+        build INTEGER NOT NULL REFERENCES builds (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        image TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        PRIMARY KEY (build, position)
+    )
+    """,
 )
 
 

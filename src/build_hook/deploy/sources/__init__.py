@@ -2,7 +2,7 @@
 
 from build_hook import project, settings
 from build_hook.deploy import builder, engine
-from build_hook.deploy.sources import base, dockerfile, image
+from build_hook.deploy.sources import base, compose, dockerfile, image
 
 Found = base.Found
 Made = base.Made
@@ -18,7 +18,10 @@ class Sources:
         by = builder.Builder(with_settings, docker_engine)
         self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine, by)
         self._image = image.Image(with_settings, docker_engine)
+        self._compose = compose.Compose(with_settings, docker_engine, by)
 
     def of(self, of: project.Project) -> Source:
         """Where a project's images come from."""
+        if of.compose is not None:
+            return self._compose
         return self._dockerfile if of.image is None else self._image

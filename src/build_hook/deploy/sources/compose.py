@@ -1,0 +1,71 @@
+"""A repository with a compose file: one image for each of its services."""
+
+import pathlib
+
+import docker.errors
+
+from build_hook import errors, part, settings
+from build_hook.compose import reading
+from build_hook.deploy import build_command, builder, engine, job
+from build_hook.deploy.sources import base, repository
+from build_hook.store import parts
+
+
+class Compose(repository.Repository):
+    """Builds or pulls the images of all services; the record has them as parts."""
+
+    def __init__(
+        self,
+        with_settings: settings.Settings,
+        docker_engine: engine.Engine,
+        by: builder.Builder,
+    ) -> None:
+        super().__init__(with_settings, docker_engine)
+        self._builder = by
+        self._parts = parts.Parts(with_settings.database)
+
+    def make(self, of: job.Job) -> base.Made:
+        """Check the commit out, read its file, make every image."""
+        self._require_room(of)
+        with self._repositories.checkout(of.project, of.commit, of.build.id) as folder:
+            group = reading.read(folder, of.project, self._engine.instance)
+            for note in group.notes:
+                of.log(note)
+            made = [parts.Piece(one, self._image(of, one, folder)) for one in group.parts]
+        self._parts.put(of.build.id, made)
+        return base.Made(parts.name_of(made))
+
+    # Private
+
+    def _image(self, of: job.Job, one: part.Part, folder: pathlib.Path) -> str:
+        if one.reference:
+            return self._pulled(of, one.reference)
+        of.log.headline(f"building {one.service_name}")
+        order = build_command.Order(one, of.build.id, of.commit, folder)
+        return self._builder.build(order, of.log, of.check_stop)
+
+    def _pulled(self, of: job.Job, reference: str) -> str:
+        """The newest image of a name; the one that is here where none can be had."""
+        of.check_stop()
+        api = self._engine.api
+        with self._engine.speaking(f"find the image {reference}"):
+            name, tag = _split(reference)
+            try:
+                api.pull(name, tag=tag)
+            except docker.errors.APIError as error:
+                of.log(f"{reference} could not be pulled: {error.explanation}")
+            try:
+                return str(api.inspect_image(reference)["Id"])
+            except docker.errors.ImageNotFound as error:
+                raise errors.ImageError(
+                    f"There is no image {reference} to be had",
+                    "Correct its name in the compose file, or log the engine in to its registry",
+                ) from error
+
+
+def _split(reference: str) -> tuple[str, str | None]:
+    """Name and tag; a digest stays with the name."""
+    if "@" in reference:
+        return reference, None
+    name, colon, tag = reference.rpartition(":")
+    return (name, tag) if colon and "/" not in tag else (reference, "latest")

@@ -1,0 +1,93 @@
+"""Projects of several containers: only what changed is replaced, all of it or nothing."""
+
+from build_hook.demo import traffic
+from build_hook.store import builds
+from tests.functional import composed
+
+
+def test_only_the_changed_service_is_replaced_and_nobody_notices(host):
+    shop = composed.Shop(host, "shop")
+    shop.live()
+    assert shop.of.get() == "web-1/api-1/starts-1"
+    first = shop.containers()
+    assert first.keys() == {"web", "api", "db"}
+
+    with traffic.Traffic({"shop": shop.of.url}, 5) as load:
+        assert load.wait_for("shop", "web-1/api-1/starts-1", 30)
+        shop.live(**{"api/index__cgi": composed.api("2")})
+        assert load.wait_for("shop", "web-1/api-2/starts-1", 30)
+        load.stop()
+
+    second = shop.containers()
+    assert load.failures() == {}
+    assert {name for name in first if first[name] != second[name]} == {"api"}
+
+
+def test_a_broken_service_leaves_the_whole_project_as_it_was(host):
+    shop = composed.Shop(host, "mend")
+    good = shop.live()
+    first = shop.containers()
+
+    with traffic.Traffic({"mend": shop.of.url}, 5) as load:
+        assert load.wait_for("mend", "web-1/api-1/starts-1", 30)
+        broken = shop.deploy(**{"api/index__cgi": composed.api("2"), "web/serve__sh": "exit 3\n"})
+        load.stop()
+
+    assert broken.phase is builds.Phase.FAILED
+    assert "Service web: The container died with exit status 3" in (broken.reason or "")
+    assert load.failures() == {}
+    assert shop.containers() == first
+    assert shop.of.get() == "web-1/api-1/starts-1"
+    assert host.store.serving()["mend"].build == good.id
+
+    shop.live(**{"web/serve__sh": composed.SERVE})
+    assert shop.of.get() == "web-1/api-2/starts-1"
+
+
+def test_what_holds_data_is_recreated_while_requests_wait(host):
+    shop = composed.Shop(host, "data")
+    shop.live()
+    first = shop.containers()
+
+    with traffic.Traffic({"data": shop.of.url}, 5) as load:
+        assert load.wait_for("data", "web-1/api-1/starts-1", 30)
+        shop.live(**{"db/serve__sh": f"# another\n{composed.DB}"})
+        assert load.wait_for("data", "web-1/api-1/starts-2", 30)
+        load.stop()
+
+    second = shop.containers()
+    assert load.failures() == {}
+    assert {name for name in first if first[name] != second[name]} == {"db"}
+
+
+def test_a_version_that_dies_later_takes_all_its_services_back(host):
+    shop = composed.Shop(host, "later", watch=5)
+    good = shop.live()
+    first = shop.containers()
+
+    dies = composed.SERVE.replace("wait\n", "busybox sleep 2\nexit 4\n")
+    back = shop.deploy(
+        **{"api/index__cgi": composed.api("2"), "web/serve__sh": dies, "db/more": "x"}
+    )
+
+    assert back.phase is builds.Phase.ROLLED_BACK, back.reason
+    assert f"Build {good.id} serves again" in (back.reason or "")
+    assert {n: c for n, c in shop.containers().items() if n != "db"} == {
+        n: c for n, c in first.items() if n != "db"
+    }
+    assert host.until(shop.of.answers, "an answer")
+    assert shop.of.get().startswith("web-1/api-1/")
+
+
+def test_roll_back_restores_every_service_without_building(host):
+    shop = composed.Shop(host, "undo")
+    one = shop.live()
+    shop.live(**{"api/index__cgi": composed.api("2"), "web/index__cgi": composed.web("2")})
+    assert shop.of.get() == "web-2/api-2/starts-1"
+
+    host.run("rollback", "undo", "--wait")
+
+    assert shop.of.get() == "web-1/api-1/starts-1"
+    newest = shop.of.history()[0]
+    assert (newest.source, newest.phase) == (one.id, builds.Phase.LIVE)
+    assert builds.Phase.BUILDING not in [phase for phase, _ in host.store.phases(newest.id)]
