@@ -359,7 +359,7 @@ def test_ports_status_version_and_log(world):
 
 
 def test_what_is_not_emulated_fails_loudly(world):
-    world.deploy(PROVIDER, {"start": [["storage-list"], ["juju-reboot"]]})
+    world.deploy(PROVIDER, {"start": [["storage-add"], ["juju-reboot"]]})
     world.model.settle()
 
     assert [s[0] for s in world.said("db/0", "start")] == [1, 1]
