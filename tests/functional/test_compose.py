@@ -91,3 +91,54 @@ def test_roll_back_restores_every_service_without_building(host):
     newest = shop.of.history()[0]
     assert (newest.source, newest.phase) == (one.id, builds.Phase.LIVE)
     assert builds.Phase.BUILDING not in [phase for phase, _ in host.store.phases(newest.id)]
+
+
+def test_a_worker_that_dies_in_between_loses_no_service(host):
+    shop = composed.Shop(host, "kill")
+    shop.live()
+
+    with traffic.Traffic({"kill": shop.of.url}, 5) as load:
+        assert load.wait_for("kill", "web-1/api-1/starts-1", 30)
+        commit = shop.of.push(
+            **{"api/index__cgi": composed.api("2"), "web/index__cgi": composed.web("2")}
+        )
+        shop.of.until(builds.Phase.SWITCHING, commit)
+        host.restart("worker")
+        assert load.wait_for("kill", "web-2/api-2/starts-1", 120)
+        load.stop()
+
+    assert load.failures() == {}
+    host.until(lambda: all(b.phase.is_end for b in shop.of.history()), "the end", 60)
+    assert shop.containers().keys() == {"web", "api", "db"}
+
+
+def test_a_migration_runs_first_and_again_only_when_it_changes(host):
+    file = composed.FILE.replace(
+        "{db: {condition: service_started}}",
+        "{db: , migrate: {condition: service_completed_successfully}}",
+    ).replace(
+        "volumes: {data: }",
+        """\
+  migrate:
+    build: {context: migrate, args: {BASE: "${BASE}"}}
+    volumes: ["data:/data"]
+    depends_on: [db]
+volumes: {data: }""",
+    )
+    more: dict[str, str] = {
+        "compose.yaml": file,
+        "migrate/Dockerfile": composed.DOCKERFILE,
+        "migrate/serve.sh": "echo start >> /data/starts\nbusybox wc -l < /data/starts "
+        "> /data/index.html\n",
+    }
+    shop = composed.Shop(host, "move", None, 0.5, **more)
+    shop.live()
+    assert shop.of.get() == "web-1/api-1/starts-2"
+
+    shop.live(**{"web/index__cgi": composed.web("2")})
+    assert shop.of.get() == "web-2/api-1/starts-2"
+
+    failed = shop.deploy(**{"migrate/serve__sh": "exit 5\n", "api/index__cgi": composed.api("2")})
+    assert failed.phase is builds.Phase.FAILED
+    assert "Service migrate ended with exit status 5" in (failed.reason or "")
+    assert shop.of.get() == "web-2/api-1/starts-2"
