@@ -468,3 +468,41 @@ def test_a_nest_of_any_depth_is_read_around():
             headers = {"x-github-event": kind, "x-forgejo-event": kind, "x-event-key": kind}
             with contextlib.suppress(forges.UnreadableError):
                 forges.by_name(name).read(headers, body)
+
+
+class TestBuildStatusOfBitbucketCloud:
+    """https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/"""
+
+    def read(self, **status):
+        href = f"https://api.bitbucket.org/2.0/repositories/team/shop/commit/{'a' * 40}"
+        body = {
+            "repository": {"full_name": "team/shop"},
+            "commit_status": {
+                "state": "SUCCESSFUL",
+                "name": "Pipeline #1",
+                "refname": "main",
+                "links": {"commit": {"href": href}},
+                **status,
+            },
+        }
+        headers = {"x-event-key": "repo:commit_status_updated"}
+        return read("bitbucket-cloud", headers, body)
+
+    def test_a_build_that_succeeded(self):
+        event = self.read()
+
+        assert event.kind is push.Kind.WORKFLOW_RUN
+        assert event.check == push.Check("a" * 40, "main", "Pipeline #1", True)
+
+    @pytest.mark.parametrize("state", ["FAILED", "STOPPED"])
+    def test_a_build_that_did_not_succeed(self, state):
+        assert not succeeded(self.read(state=state).check)
+
+    @pytest.mark.parametrize(
+        "status", [{"state": "INPROGRESS"}, {"state": 7}, {"links": {}}, {"links": "x"}]
+    )
+    def test_a_build_that_says_nothing(self, status):
+        assert self.read(**status).check is None
+
+    def test_a_build_of_no_branch(self):
+        assert self.read(refname=None).check == push.Check("a" * 40, None, "Pipeline #1", True)

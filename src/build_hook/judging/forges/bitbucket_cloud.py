@@ -13,6 +13,8 @@ from build_hook.judging.forges import base, fields
 
 HOST = "bitbucket.org"
 _RENAMES = ("repo:updated", "repo:transfer")
+_STATUSES = ("repo:commit_status_created", "repo:commit_status_updated")
+_ENDS = ("SUCCESSFUL", "FAILED", "STOPPED")
 
 
 class BitbucketCloud(base.Forge):
@@ -32,6 +34,7 @@ class BitbucketCloud(base.Forge):
             repository=fields.name(fields.mapping(body.get("repository")).get("full_name")),
             host=HOST,
             changes=fields.present(map(_change, moved)) if kind is push.Kind.PUSH else (),
+            check=_check(body) if kind is push.Kind.WORKFLOW_RUN else None,
             renamed_from=_old_name(body) if kind is push.Kind.REPOSITORY else None,
         )
 
@@ -54,6 +57,8 @@ def _kind(event: str) -> push.Kind:
         return push.Kind.PUSH
     if event in _RENAMES:
         return push.Kind.REPOSITORY
+    if event in _STATUSES:
+        return push.Kind.WORKFLOW_RUN
     return push.Kind.PULL_REQUEST if event.startswith("pullrequest:") else push.Kind.OTHER
 
 
@@ -74,6 +79,21 @@ def _change(change: dict[str, Any]) -> push.Change | None:
         deleted=not new,
         forced=change.get("forced"),
         head={"message": target.get("message"), "author": _author(target)},
+    )
+
+
+def _check(body: dict[str, Any]) -> push.Check | None:
+    """A build status that is final (Bitbucket's API, commit statuses)."""
+    status = fields.mapping(body.get("commit_status"))
+    link = fields.mapping(fields.mapping(status.get("links")).get("commit")).get("href")
+    commit = fields.commit(fields.word(link).rpartition("/")[2])
+    if commit is None or status.get("state") not in _ENDS:
+        return None
+    return push.Check(
+        commit=commit,
+        branch=fields.name(status.get("refname")),
+        name=fields.first_name(status.get("name"), status.get("key")) or "build",
+        succeeded=status.get("state") == "SUCCESSFUL",
     )
 
 
