@@ -234,7 +234,7 @@ def test_cancelled_before_the_switch_leaves_nothing(host, phase):
 
 
 def test_build_that_serves_is_not_cancelled(host):
-    web = host.add("too-late", watch=2)
+    web = host.add("too-late", watch=10)
     build = web.until(PHASE.WATCHING, web.push())
 
     error = host.run("cancel", str(build.id), code=1)["error"]
