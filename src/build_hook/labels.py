@@ -11,6 +11,7 @@ BUILD = f"{PREFIX}build"
 COMMIT = f"{PREFIX}commit"
 ROLE = f"{PREFIX}role"
 SERVICE = f"{PREFIX}service"
+REPLICA = f"{PREFIX}replica"
 
 CANDIDATE = "candidate"
 
@@ -43,9 +44,9 @@ def of_image(instance: str, project: str, build: int, commit: str) -> dict[str, 
     return of_build(instance, project, build, commit)
 
 
-def container_name(instance: str, project: str, build: int) -> str:
-    """The name of a build's container; never used twice."""
-    return f"{project}-{build}-{instance}"
+def container_name(instance: str, project: str, build: int, replica: int = 1) -> str:
+    """The name of a build's container, or of a further replica; never used twice at a time."""
+    return f"{project}-{build}-{instance}" + (f"-{replica}" if replica > 1 else "")
 
 
 def live_name(instance: str, unit: str, side: str) -> str:

@@ -114,6 +114,9 @@ class Deploy(values.Value):
     """Compose ``deploy``."""
 
     resources: Resources = Resources()
+    replicas: Annotated[int, pydantic.Field(ge=1, le=50)] = pydantic.Field(
+        default=1, description="containers of the version that serves, balanced by the proxy"
+    )
 
 
 class Service(values.Value):
@@ -231,7 +234,8 @@ class Service(values.Value):
     @property
     def runs_as(self) -> str:
         """All of it as JSON: when that changes, the project is deployed again."""
-        return self.model_dump_json(
+        one = self.model_copy(update={"deploy": self.deploy.model_copy(update={"replicas": 1})})
+        return one.model_dump_json(
             include=set(Service.model_fields),
             exclude={"ports": {"__all__": set(ROUTING)}},
             exclude_defaults=True,

@@ -89,7 +89,7 @@ class Stage:
         self.publish()
         if live:
             address = self.addresses.setdefault(name, f"127.0.1.{len(self.addresses) + 1}")
-            self.front.switch(places.Target(self.projects[name], address))
+            self.front.switch(places.Target(self.projects[name], (address,)))
 
     def remove(self, name: str) -> None:
         del self.projects[name]
@@ -262,7 +262,7 @@ def test_hosts_and_projects_come_and_go_unnoticed(stage, port):
             names = ["blog.example.org", f"b{number}.example.org"]
             stage.add("blog", {"published": port, "hosts": names}, live=False)
             assert stage.who(port, names[1]) == "blog"
-            stage.front.switch(places.Target(stage.projects["shop"], f"127.0.1.{number + 10}"))
+            stage.front.switch(places.Target(stage.projects["shop"], (f"127.0.1.{number + 10}",)))
         stage.remove("blog")
         assert stage.who(port, "blog.example.org") == "404"
 
@@ -272,7 +272,7 @@ def test_a_switch_of_one_project_is_no_reload(stage, port):
     stage.add("blog", {"published": port, "hosts": ["blog.example.org"]})
     before = stage.front._runtime.process_id()
 
-    stage.front.switch(places.Target(stage.projects["shop"], "127.0.1.9"))
+    stage.front.switch(places.Target(stage.projects["shop"], ("127.0.1.9",)))
 
     assert stage.front._runtime.process_id() == before
     assert json.loads(stage.ask(port, "shop.example.org")[1])["address"] == "127.0.1.9"
@@ -292,7 +292,7 @@ def test_a_port_moves_to_a_project_when_the_other_has_left_it(stage, port):
     assert "old and new both publish" in stage.front.problems["new"]
     assert stage.who(port, "any") == "old"
 
-    stage.front.switch(places.Target(stage.projects["old"], stage.addresses["old"]))
+    stage.front.switch(places.Target(stage.projects["old"], (stage.addresses["old"],)))
     stage.add("new", {"published": port})
     assert stage.who(port, "any") == "new"
     assert stage.who(other, "any") == "old"
@@ -437,8 +437,8 @@ def test_a_lost_port_does_not_keep_the_proxy_from_starting(stage, port):
         }
         assert stage.who(kept, "any") == "blog"
         # deploys go on meanwhile, and those that need the port are refused
-        stage.front.switch(places.Target(stage.projects["shop"], stage.addresses["shop"]))
-        stage.front.switch(places.Target(stage.projects["blog"], stage.addresses["blog"]))
+        stage.front.switch(places.Target(stage.projects["shop"], (stage.addresses["shop"],)))
+        stage.front.switch(places.Target(stage.projects["blog"], (stage.addresses["blog"],)))
         with pytest.raises(errors.PortTakenError, match=f"Port {lost} is used by another"):
             stage.front.require(stage.projects["blog"])
 

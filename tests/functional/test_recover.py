@@ -109,7 +109,7 @@ def test_build_with_traffic_that_died_gives_it_back(alone, recovery, build, phas
     assert alone.store.serving()["shop"] == builds.Serving("shop", old.id, None)
     found = alone.containers.of_build("shop", old.id)
     assert found is not None
-    assert targets["shop"].address == found.address
+    assert targets["shop"].addresses == found.addresses
     assert states(alone) == [(old.id, "running")]
 
 
@@ -121,7 +121,7 @@ def test_stopped_container_that_should_serve_is_started(alone, recovery, build):
     assert states(alone) == [(live.id, "running")]
     found = alone.containers.of_build("shop", live.id)
     assert found is not None
-    assert targets["shop"].address == found.address
+    assert targets["shop"].addresses == found.addresses
 
 
 def remake(host):

@@ -17,7 +17,7 @@ LAYERS = (
     "part",
     "claims compose matching redaction repository repository_settings runspec shown_settings",
     "answers cgroups checkout clients engine forges store",
-    "lock manifests networks",
+    "inspection lock manifests networks",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "orders proxy rebuilds registry warden",
@@ -25,7 +25,7 @@ LAYERS = (
     "turns",
     "delivery doctor health job listing upkeep watch",
     "ensemble farewell sources",
-    "autopsy cycle hooks housekeeping reconcile recover replay wanted",
+    "autopsy cycle hooks housekeeping reconcile recover replay scale wanted",
     "api explain pipeline",
     "metrics",
     "app worker",

@@ -84,3 +84,12 @@ def test_names_and_certificates_are_no_reason_to_deploy():
 
     assert of("a", {**TLS, "hosts": ["x.org"], "redirect_from": 80}).runs_as == plain.runs_as
     assert of("a", {"target": 81}).runs_as != plain.runs_as
+
+
+def test_the_number_of_replicas_is_no_reason_to_deploy():
+    def replicas(number: int, **limits: str) -> str:
+        deploy = {"replicas": number, "resources": {"limits": limits}}
+        return of("a", {}).model_validate({**of("a", {}).model_dump(), "deploy": deploy}).runs_as
+
+    assert replicas(3) == replicas(1) == of("a", {}).runs_as
+    assert replicas(1, memory="64m") == replicas(3, memory="64m") != replicas(3)

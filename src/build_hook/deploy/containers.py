@@ -1,54 +1,24 @@
 """Containers: created, inspected, stopped; only those with our labels."""
 
+import collections
 import collections.abc
+import concurrent.futures
 import contextlib
 import dataclasses
 import pathlib
-from typing import Any
 
 import docker.errors
 
 from build_hook import labels, part, project
-from build_hook.deploy import engine, networks, runspec
+from build_hook.deploy import engine, inspection, networks, runspec
+from build_hook.deploy.inspection import Container
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Container:
-    """A container of ours as it is now; ``health`` is None where the image has no check.
-
-    ``started`` is in Unix seconds; ``pid`` is the host's, 0 where nothing runs.
-    """
-
-    id: str
-    name: str
-    project: str
-    build: int
-    commit: str
-    status: str
-    address: str | None
-    restarts: int
-    exit_code: int
-    out_of_memory: bool
-    health: str | None
-    started: float
-    pid: int = 0
-    image: str = ""
-    service: str = ""
-
-    @property
-    def unit(self) -> str:
-        """What the proxy and the store know it by: its project, or PROJECT.SERVICE."""
-        return f"{self.project}.{self.service}" if self.service else self.project
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its process runs now."""
-        return self.status == "running"
+__all__ = ["Container", "Containers"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """A container of ours started; ``is_end``: it was removed."""
+    """A container of ours started or died; ``is_end``: it was removed."""
 
     container: str
     project: str
@@ -64,42 +34,54 @@ class Containers:
         self._networks = networks.Networks(docker_engine)
 
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
-        """Create and start the container of a build, on the instance's own network.
+        """Create and start the containers of a build, on the instance's own network.
 
-        It is a candidate: the engine does not restart it until it is promoted.
+        They are candidates: the engine does not restart them until they are promoted.
 
         Raises:
             ContainerError: if the engine refuses; nothing is left behind.
         """
         with self._engine.speaking(f"start the container of build {build}"):
-            api = self._engine.api
             self._remove_left(of.name, build)
-            network = self._networks.shared()
-            created = api.create_container(
-                image,
-                name=labels.container_name(self._engine.instance, of.name, build),
-                labels={
-                    **of.labels,
-                    **labels.of_build(self._engine.instance, of.name, build, commit),
-                    labels.ROLE: labels.CANDIDATE,
-                },
-                host_config=api.create_host_config(**runspec.host(of, network)),
-                networking_config=self._networks.config(of, network),
-                **runspec.container(of, self._secrets),
-            )["Id"]
             try:
-                self._networks.join(of, created)
-                api.start(created)
-                return self._read(created)
+                first, *others = [
+                    self._start_one(of, build, commit, image, replica)
+                    for replica in range(1, of.deploy.replicas + 1)
+                ]
             except BaseException:
-                api.remove_container(created, force=True, v=True)
+                self._remove_left(of.name, build)
                 raise
+            return dataclasses.replace(first, others=tuple(others))
+
+    def add_replica(self, of: project.Project, beside: Container) -> Container:
+        """Start one more replica of a version, which has to prove itself; it alone, as it is.
+
+        Raises:
+            ContainerError: if the engine refuses; nothing is left behind.
+        """
+        taken = {one.replica for one in beside.every}
+        number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+        with self._engine.speaking(f"start replica {number} of build {beside.build}"):
+            return self._start_one(of, beside.build, beside.commit, beside.image, number)
+
+    def remove_replica(self, of: Container, grace: float) -> None:
+        """Stop and remove one replica; the others stay."""
+        with self._engine.speaking("remove a replica"), _gone_is_fine():
+            self._engine.api.stop(of.id, timeout=round(grace))
+            self._engine.api.remove_container(of.id, force=True, v=True)
+
+    def counts(self) -> collections.Counter[tuple[str, int]]:
+        """How many containers run for each project and build, in one question."""
+        with self._engine.speaking("list containers"):
+            found = self._engine.api.containers(filters=self._engine.ours())
+        named = (entry["Labels"] for entry in found)
+        return collections.Counter((n[labels.PROJECT], int(n[labels.BUILD])) for n in named)
 
     def inspect(self, container: str) -> Container | None:
         """A container as it is now; None if it is gone."""
         with self._engine.speaking("look at a container"):
             try:
-                return self._read(container)
+                return self._version(container)
             except docker.errors.NotFound:
                 return None
 
@@ -110,23 +92,31 @@ class Containers:
             EngineDownError: if it died because the engine is stopping.
         """
         found = self.inspect(container)
-        if found is None or not found.is_running:
+        if found is None or not all(one.is_running for one in found.every):
             self._engine.ping()
-        elif found.restarts:  # it runs again: the engine has forgotten how it ended
-            return dataclasses.replace(found, exit_code=self._last_exit_code(found))
-        return found
+        if found is None:
+            return None
+        with self._engine.speaking("read events"):
+            api, others = self._engine.api, found.others
+            others = tuple(inspection.with_end(one, api) for one in others)
+            return dataclasses.replace(inspection.with_end(found, api), others=others)
 
     def all(self, of: str | None = None) -> list[Container]:
-        """All containers of this instance, or of one of its projects."""
+        """All containers of this instance, or of one of its projects; replicas as one."""
         with self._engine.speaking("list containers"):
             found = self._engine.api.containers(all=True, filters=self._engine.ours(of))
-        return [c for entry in found if (c := self.inspect(entry["Id"])) is not None]
+            there: list[Container] = []
+            for entry in found:
+                with _gone_is_fine():
+                    there.append(self._read(entry["Id"]))
+        return inspection.versions(there)
 
     def roll_call(self) -> list[Container]:
         """All containers of this instance in one call, without exit status and health."""
         with self._engine.speaking("list containers"):
             found = self._engine.api.containers(all=True, filters=self._engine.ours())
-        return [self._listed(entry) for entry in found]
+        network = labels.network_name(self._engine.instance)
+        return inspection.versions(inspection.listed(entry, network) for entry in found)
 
     def of_build(self, of: str, build: int) -> Container | None:
         """The container of a build, whatever its state."""
@@ -139,18 +129,27 @@ class Containers:
             ContainerError: if it is gone, or does not start.
         """
         with self._engine.speaking("start a container again"):
-            self._engine.api.start(container)
-            return self._read(container)
+            for one in self._version(container).every:
+                self._engine.api.start(one.id)
+            return self._version(container)
 
     def promote(self, container: str, of: project.Project) -> None:
         """Let the engine restart a container as its project says: it serves from now on."""
         with self._engine.speaking("set a container's restart policy"):
-            self._engine.api.update_container(container, restart_policy=runspec.restart(of))
+            for one in self._version(container).every:
+                self._engine.api.update_container(one.id, restart_policy=runspec.restart(of))
 
     def stop(self, container: str, grace: float) -> None:
         """Ask a container to end, kill it after ``grace`` seconds; it is kept."""
+
+        def stop(one: str) -> None:
+            with self._engine.speaking("stop a container"), _gone_is_fine():
+                self._engine.api.stop(one, timeout=round(grace))
+
         with self._engine.speaking("stop a container"), _gone_is_fine():
-            self._engine.api.stop(container, timeout=round(grace))
+            every = [one.id for one in self._version(container).every]
+            with concurrent.futures.ThreadPoolExecutor(len(every), "stop") as pool:
+                tuple(pool.map(stop, every))
 
     def make_volumes(self, of: part.Part) -> None:
         """Make the volumes that are a project's own; those that are there stay as they are."""
@@ -169,34 +168,67 @@ class Containers:
     def remove(self, container: str) -> None:
         """Kill and remove a container, and those of its volumes that have no name."""
         with self._engine.speaking("remove a container"), _gone_is_fine():
-            self._engine.api.remove_container(container, force=True, v=True)
+            for one in self._version(container).every:
+                self._engine.api.remove_container(one.id, force=True, v=True)
 
     def last_lines(self, container: str, count: int = 20) -> list[str]:
-        """What a container said last."""
+        """What a container said last; the replica that failed, if one did."""
         said = b""
+        found = self.inspect(container)
+        failed = (
+            [one.id for one in found.every if not one.is_running or one.restarts] if found else []
+        )
+        container = (failed or [container])[0]
         with self._engine.speaking("read a container's log"), _gone_is_fine():
             said = self._engine.api.logs(container, tail=count)
         return said.decode(errors="replace").splitlines()
 
     def events(self, since: float) -> collections.abc.Generator[Event]:
         """Starts and ends of our containers from then on; finishes when the engine does."""
-        filters = {**self._engine.ours(), "type": "container", "event": ["start", "destroy"]}
+        happened = ["start", "die", "destroy"]
+        filters = {**self._engine.ours(), "type": "container", "event": happened}
         with self._engine.speaking("follow events"):
             for event in self._engine.api.events(since=int(since), decode=True, filters=filters):
                 of = labels.unit_of(event["Actor"]["Attributes"])
                 yield Event(event["Actor"]["ID"], of, event["Action"] == "destroy")
 
-    def _last_exit_code(self, of: Container) -> int:
-        """What the engine's events say of the last end."""
-        with self._engine.speaking("read events"):
-            ends = self._engine.api.events(
-                since="0",
-                until=f"{engine.unix_time(self._engine.api.info()['SystemTime']):.6f}",
-                filters={"container": of.id, "event": "die"},
-                decode=True,
-            )
-            codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
-        return codes[-1] if codes else of.exit_code
+    def _start_one(
+        self, of: project.Project, build: int, commit: str, image: str, replica: int
+    ) -> Container:
+        api, instance = self._engine.api, self._engine.instance
+        network = self._networks.shared()
+        created = api.create_container(
+            image,
+            name=labels.container_name(instance, of.name, build, replica),
+            labels={
+                **of.labels,
+                **labels.of_build(instance, of.name, build, commit),
+                labels.ROLE: labels.CANDIDATE,
+                labels.REPLICA: str(replica),
+            },
+            host_config=api.create_host_config(**runspec.host(of, network)),
+            networking_config=self._networks.config(of, network),
+            **runspec.container(of, self._secrets),
+        )["Id"]
+        try:
+            self._networks.join(of, created)
+            api.start(created)
+            return self._read(created)
+        except BaseException:
+            api.remove_container(created, force=True, v=True)
+            raise
+
+    def _version(self, container: str) -> Container:
+        """A container with the further replicas of its version."""
+        found = self._read(container)
+        same = {**self._engine.ours(found.unit)}
+        same["label"].append(f"{labels.BUILD}={found.build}")
+        others: list[Container] = []
+        for entry in self._engine.api.containers(all=True, filters=same):
+            with _gone_is_fine():
+                others += [self._read(entry["Id"])] if entry["Id"] != found.id else []
+        others.sort(key=lambda one: one.replica)
+        return dataclasses.replace(found, others=tuple(others))
 
     def _remove_left(self, of: str, build: int) -> None:
         """Make room for a name that an earlier try of the same build still holds."""
@@ -204,38 +236,9 @@ class Containers:
             if left["Labels"][labels.BUILD] == str(build):
                 self._engine.api.remove_container(left["Id"], force=True, v=True)
 
-    def _listed(self, entry: dict[str, Any]) -> Container:
-        named, networks = entry["Labels"], entry["NetworkSettings"]["Networks"]
-        ours = networks.get(labels.network_name(self._engine.instance), {})
-        return Container(
-            entry["Id"], entry["Names"][0].removeprefix("/"), named[labels.PROJECT],
-            int(named[labels.BUILD]), named.get(labels.COMMIT, ""), entry["State"],
-            ours.get("IPAddress") or None, 0, 0, False, None, float(entry["Created"]),
-            service=named.get(labels.SERVICE, ""),
-        )  # fmt: skip
-
     def _read(self, container: str) -> Container:
-        found: dict[str, Any] = self._engine.api.inspect_container(container)
-        state, named = found["State"], found["Config"]["Labels"]
-        networks = found["NetworkSettings"]["Networks"]
-        ours = networks.get(labels.network_name(self._engine.instance), {})
-        return Container(
-            id=found["Id"],
-            name=found["Name"].removeprefix("/"),
-            project=named[labels.PROJECT],
-            build=int(named[labels.BUILD]),
-            commit=named.get(labels.COMMIT, ""),
-            service=named.get(labels.SERVICE, ""),
-            status=state["Status"],
-            address=ours.get("IPAddress") or None,
-            restarts=found["RestartCount"],
-            exit_code=state["ExitCode"],
-            out_of_memory=state["OOMKilled"],
-            health=state["Health"]["Status"] if state.get("Health") else None,
-            started=engine.unix_time(state["StartedAt"]),
-            pid=state["Pid"],
-            image=found["Image"],
-        )
+        found = self._engine.api.inspect_container(container)
+        return inspection.read(found, labels.network_name(self._engine.instance))
 
 
 def _gone_is_fine() -> contextlib.AbstractContextManager[None]:

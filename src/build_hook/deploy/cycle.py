@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 
 from build_hook import errors
 from build_hook.deploy import containers, cost, farewell, job, tally, watch
@@ -50,7 +50,7 @@ class Cycle:
             of.enter(builds.Phase.DRAINING)
             watched = self._watching(of, new, old, before)
             with self._way_back(of, old):
-                self._drain(of, old and old.container.address, watched.check)
+                self._drain(of, old.container.addresses if old else (), watched.check)
         self._watch(of, watched, old)
 
     def recreate(
@@ -67,7 +67,7 @@ class Cycle:
         with self._accounts.account(of.project, of.charge), self._held(of, old):
             try:
                 self._farewells.make_room(of.project.name, most=0)
-                self._drain(of, old.container.address)
+                self._drain(of, old.container.addresses)
                 self._containers.stop(old.container.id, old.project.stop_grace_period)
                 new = start()
                 of.enter(builds.Phase.SWITCHING)
@@ -126,8 +126,8 @@ class Cycle:
         self._drain(of, left)
         self._close(of, left)
 
-    def _close(self, of: job.Job, left: str | None) -> None:
-        if left is not None:
+    def _close(self, of: job.Job, left: Collection[str]) -> None:
+        if left:
             self._proxy.close(of.project.name, left)
 
     @contextlib.contextmanager
@@ -162,7 +162,7 @@ class Cycle:
         self._store.set_serving(of.project.name, of.build.id, previous)
         try:
             if of.project.ports:
-                self._proxy.switch(places.Target(of.project, new.address or ""))
+                self._proxy.switch(places.Target(of.project, new.addresses))
                 self._tallies.begin(self._proxy.servers(of.project.name))
         except errors.ProxyError:
             if before is None:
@@ -170,10 +170,10 @@ class Cycle:
             elif before.build != of.build.id:
                 self._store.set_serving(of.project.name, before.build, before.previous)
             raise
-        of.log(f"build {of.build.id} serves, at {new.address}")
+        of.log(f"build {of.build.id} serves, at {', '.join(new.addresses)}")
 
-    def _give_traffic_back(self, of: job.Job, old: job.Version) -> str | None:
-        """Let the old version serve again; the address that was left, where there is another."""
+    def _give_traffic_back(self, of: job.Job, old: job.Version) -> set[str]:
+        """Let the old version serve again; the addresses that were left."""
         before = old.container
         of.log(f"moving traffic back to build {before.build}")
         now = self._look(before)
@@ -182,17 +182,17 @@ class Cycle:
                 "The new version failed, and the previous container was removed by somebody else",
                 f"Use: build-hook rollback {of.project.name}",
             )
-        if not now.is_running:
+        if not all(one.is_running for one in now.every):
             now = self._containers.resume(before.id)
         self._store.set_serving(of.project.name, before.build, None)
         if not old.project.ports:
-            return None
-        left = self._proxy.address(of.project.name)
-        self._proxy.switch(places.Target(old.project, now.address or ""))
-        return None if left == now.address else left
+            return set()
+        left = self._proxy.addresses(of.project.name)
+        self._proxy.switch(places.Target(old.project, now.addresses))
+        return set(left) - set(now.addresses)
 
     def _drain(
-        self, of: job.Job, address: str | None, meanwhile: Callable[[], None] = lambda: None
+        self, of: job.Job, left_at: Collection[str], meanwhile: Callable[[], None] = lambda: None
     ) -> None:
         """Wait until a version that was left has no sessions, ``drain`` seconds at most.
 
@@ -200,7 +200,7 @@ class Cycle:
         """
         deadline = time.monotonic() + of.project.drain
         with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
-            while left := self._sessions(of, address):
+            while left := self._sessions(of, left_at):
                 if time.monotonic() > deadline:
                     of.log(f"{left} sessions were still open after {of.project.drain:g} s")
                     return
@@ -209,8 +209,8 @@ class Cycle:
                 meanwhile()
                 time.sleep(_LOOK_EVERY)
 
-    def _sessions(self, of: job.Job, address: str | None) -> int:
-        return self._proxy.sessions(of.project.name, address) if address else 0
+    def _sessions(self, of: job.Job, addresses: Collection[str]) -> int:
+        return self._proxy.sessions(of.project.name, addresses) if addresses else 0
 
     def _retire(self, of: job.Job, old: job.Version | None) -> None:
         """Stop the old container and keep it; remove those before it.
@@ -218,8 +218,7 @@ class Cycle:
         One that long sessions hold, and that may wait for them, is stopped later.
         """
         if old is not None and not self._farewells.begin(of, old):
-            if old.container.address is not None:
-                self._proxy.close(of.project.name, old.container.address)
+            self._proxy.close(of.project.name, old.container.addresses)
             self._containers.stop(old.container.id, old.project.stop_grace_period)
         kept = {of.build.id, old.container.build if old else None}
         kept |= self._farewells.builds(of.project.name)

@@ -51,10 +51,9 @@ class Farewells(threading.Thread):
             Whether it does; else it can be stopped.
         """
         grace = of.project.session_grace
-        address = old.container.address
-        if not grace or address is None or of.project.strategy == "recreate":
+        if not grace or of.project.strategy == "recreate":
             return False
-        open_now = self._proxy.sessions(of.project.name, address)
+        open_now = self._proxy.sessions(of.project.name, old.container.addresses)
         if not open_now:
             return False
         build = old.container.build
@@ -80,17 +79,14 @@ class Farewells(threading.Thread):
                 self._end(version, found)
 
     def _is_held(self, version: lingering.Version, found: containers.Container | None) -> bool:
-        if found is None or not found.is_running or found.address is None:
-            return False
-        return self._proxy.sessions(version.project, found.address) > 0
+        return found is not None and self._proxy.sessions(version.project, found.addresses) > 0
 
     def _end(self, version: lingering.Version, found: containers.Container | None) -> None:
         """Stop a container; it is kept only if it is the one before what serves."""
         serving = self._store.serving().get(version.project)
         kept = (serving.build, serving.previous) if serving else ()
         if found is not None and version.build != (serving and serving.build):
-            if found.address is not None:
-                self._proxy.close(version.project, found.address)
+            self._proxy.close(version.project, found.addresses)
             deployed = job.deployed_with(self._store.get(version.build), None)
             self._containers.stop(found.id, deployed.stop_grace_period)
             if version.build not in kept:

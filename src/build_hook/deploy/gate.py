@@ -41,7 +41,8 @@ def prove(
         missing = lack(of, found)
         row = row + 1 if missing is None else 0
         # by either clock: that of the wall may be set back, or be another one than the engine's
-        age = max(time.time() - found.started, time.monotonic() - begun)
+        youngest = max(one.started for one in found.every)
+        age = max(time.time() - youngest, time.monotonic() - begun)
         if row >= rules.successes and age >= rules.min_uptime:
             return found
         if missing is not None and missing != last:
@@ -63,22 +64,31 @@ def require_alive(found: containers.Container | None) -> containers.Container:
     """
     if found is None:
         raise errors.GateError("The container was removed by somebody else")
+    for one in found.every:
+        _require_alive(one, f"Replica {one.replica}" if found.others else "The container")
+    return found
+
+
+def _require_alive(found: containers.Container, it: str) -> None:
     if found.out_of_memory:
-        raise errors.GateError("The container ran out of memory and was killed")
+        raise errors.GateError(f"{it} ran out of memory and was killed")
     if not found.is_running or found.restarts:
         died = errors.GateError(
-            f"The container died with exit status {found.exit_code}",
+            f"{it} died with exit status {found.exit_code}",
             "Read its last lines in the log, fix, push",
         )
         died.exit_code = found.exit_code
         raise died
     if found.health == "unhealthy":
         raise errors.GateError("The image's HEALTHCHECK says unhealthy")
-    return found
 
 
 def lack(of: project.Project, found: containers.Container) -> str | None:
-    """What a container lacks; None if it answers."""
+    """What a version lacks; None if all its replicas answer."""
+    return next((said for one in found.every if (said := _lack_of(of, one))), None)
+
+
+def _lack_of(of: project.Project, found: containers.Container) -> str | None:
     if found.health not in (None, "healthy"):
         return f"the HEALTHCHECK says {found.health}"
     if found.address is None:

@@ -70,9 +70,9 @@ class Recovery:
             if deployed is None:
                 continue
             box = boxes.get((name, serving.build))
-            address = self._running_address(name, box)
-            if address is not None:
-                targets[name] = places.Target(deployed, address)
+            addresses = self._running_addresses(name, box)
+            if any(addresses):
+                targets[name] = places.Target(deployed, addresses)
         return targets
 
     def sweep(self) -> None:
@@ -126,14 +126,13 @@ class Recovery:
             self._known = {(box.unit, box.build): box for box in self._containers.roll_call()}
         return self._known
 
-    def _running_address(self, name: str, found: containers.Container | None) -> str | None:
+    def _running_addresses(self, name: str, found: containers.Container | None) -> tuple[str, ...]:
         if found is None:
-            return None  # it is made anew, see tend
-        if not found.is_running:
+            return ()  # it is made anew, see tend
+        if not all(one.is_running for one in found.every):
             try:
                 found = self._containers.resume(found.id)
             except errors.ContainerError as error:
                 _log.error("%s: build %s does not start: %s", name, found.build, error)
-                return None
         self._rescue.name(found)
-        return found.address
+        return found.addresses

@@ -131,15 +131,18 @@ class Tender(threading.Thread):
                 self.look(name)
 
     def _refresh(self, found: containers.Container) -> None:
-        """Send traffic to where a container that serves is now.
+        """Send traffic to where a version that serves is now.
 
-        The address is looked up before what serves, and a switch records what serves before it
-        moves: so an address that is still known here is that of what serves.
+        The addresses are looked up before what serves, and a switch records what serves before it
+        moves: so addresses that are still known here are those of what serves. A replica that
+        ended is passed over until it is back; the last one is never taken away, and one that is
+        not known yet is left to who started it.
         """
-        known = self._proxy.address(found.unit)
+        known = self._proxy.addresses(found.unit)
         serving = self._store.serving().get(found.unit)
-        if serving is None or serving.build != found.build or known is None:
+        if serving is None or serving.build != found.build or not known:
             return
-        if found.is_running and found.address and found.address != known:
-            _log.info("%s moved to %s", found.name, found.address)
-            self._proxy.move(found.unit, known, found.address)
+        now = (*found.addresses, *[""] * len(known))[: len(known)]
+        if any(now) and now != known:
+            _log.info("%s is at %s", found.name, ", ".join(filter(None, now)))
+            self._proxy.move(found.unit, known, now)

@@ -24,6 +24,7 @@ from build_hook.deploy import (
     reconcile,
     recover,
     redaction,
+    scale,
     sources,
     tend,
     turns,
@@ -66,6 +67,7 @@ class Worker:
         self._busy: dict[str, int] = {}
         self._turns = turns.Turns(with_settings, self._store, self._registry)
         self._rebuilds = rebuilds.Rebuilds(with_settings, self._store)
+        self._scaler = scale.Scaler(self._store, self._containers, self._proxy, self._busy)
         self._said = condition.Condition()
         self._ended: int | None = None
 
@@ -103,6 +105,7 @@ class Worker:
             self._proxy.look()
             self._rebuilds.ask(self._registry.current.projects)
             self._start_builds()
+            self._scaler.work(self._registry.current.projects)
             self._report(None)
         except errors.EngineDownError as error:
             self._report(str(error))
@@ -226,12 +229,9 @@ class Worker:
         wake.send(self._settings.run)
 
     def _report(self, engine: str | None) -> None:
-        now = condition.Condition(
-            registry=self._registry.problem,
-            engine=engine,
-            projects={**self._reconciler.problems, **self._proxy.problems},
-            ended=self._ended,
-        )
+        wrong = self._reconciler.problems | self._scaler.problems | self._proxy.problems
+        bad, ended = self._registry.problem, self._ended
+        now = condition.Condition(registry=bad, engine=engine, projects=wrong, ended=ended)
         if now == self._said:
             return
         for problem in (now.registry, now.engine):

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from build_hook import errors, project, settings
 from build_hook.proxy import certificates, frontends, places, planning, ports, rendering, runtime
@@ -94,8 +94,8 @@ class Front:
                     self._apply(new, old)
                 raise
 
-    def move(self, name: str, old: str, new: str) -> None:
-        """Follow the version that serves a project from its old address to its new one.
+    def move(self, name: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Follow the version that serves a project from its old addresses to its new ones.
 
         Nothing happens if the traffic goes elsewhere by now: a switch was faster.
 
@@ -104,7 +104,7 @@ class Front:
         """
         with self._lock:
             place = self._places.get(name)
-            if place is not None and place.address == old:
+            if place is not None and place.addresses == old:
                 self.switch(places.Target(place.project, new))
 
     def hold(self, name: str, seconds: float) -> None:
@@ -123,18 +123,18 @@ class Front:
         with self._lock, contextlib.suppress(errors.ProxyError):
             self._runtime.command(*places.go_commands(self._places[name]))
 
-    def sessions(self, name: str, address: str) -> int:
-        """Sessions of a project that are open on a container."""
+    def sessions(self, name: str, addresses: Collection[str]) -> int:
+        """Sessions of a project that are open on containers."""
         with self._lock:
             loads = self._runtime.loads()
         return sum(
             load.sessions
             for load in loads
-            if load.address == address and frontends.project_of(load.backend) == name
+            if load.address in addresses and frontends.project_of(load.backend) == name
         )
 
-    def close(self, name: str, address: str) -> None:
-        """End what is left on a container that takes no new traffic.
+    def close(self, name: str, addresses: Collection[str]) -> None:
+        """End what is left on containers that take no new traffic.
 
         Sessions of a worker from before a reload end with the container itself.
         """
@@ -142,17 +142,17 @@ class Front:
             left = [
                 server
                 for server in self._runtime.servers()
-                if server.address == address
+                if server.address in addresses
                 and not server.is_ready
                 and frontends.project_of(server.backend) == name
             ]
             self._runtime.command(*places.close_commands(left))
 
-    def address(self, name: str) -> str | None:
-        """Where a project's traffic goes now."""
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Where a project's traffic goes now; empty if nowhere."""
         with self._lock:
             place = self._places.get(name)
-            return place.address if place else None
+            return place.addresses if place else ()
 
     def servers(self, name: str) -> frozenset[tuple[str, str]]:
         """The lines that serve a project now, as the proxy's counters name them."""
@@ -164,16 +164,16 @@ class Front:
 
     def _place(self, registered: project.Project, live: places.Target | None) -> places.Place:
         known = self._places.get(registered.name)
-        if known and known.address:
+        if known and known.serves:
             return known
         if live:
-            return places.Place(live.project, self._slot_of(live) or 0, live.address)
+            return places.Place(live.project, self._slot_of(live) or 0, live.addresses)
         return places.Place(registered)
 
     def _next_place(self, old: places.Place, target: places.Target) -> places.Place:
-        if old.address == target.address and old.slot is not None:
-            return places.Place(target.project, old.slot, target.address)
-        return places.Place(target.project, self._free_slot(old), target.address)
+        stays = set(old.addresses) & set(target.addresses) - {""}
+        slot = old.slot if stays and old.slot is not None else self._free_slot(old)
+        return places.Place(target.project, slot, target.addresses)
 
     def _wanted(self) -> set[int]:
         return self._planner.ports(self._places.values())
@@ -230,11 +230,12 @@ class Front:
 
     def _slot_of(self, target: places.Target) -> int | None:
         """The slot that already sends traffic to a container, after a restart of ours."""
-        names = {item.name for item in rendering.listeners(target.project, None, None)}
+        at = set(target.addresses) - {""}
+        names = {item.name for item in rendering.listeners(target.project, None)}
         with contextlib.suppress(errors.ProxyError):
             for state in self._runtime.servers():
-                if state.backend in names and state.address == target.address and state.is_ready:
-                    return int(state.name.removeprefix("s"))
+                if state.backend in names and state.address in at and state.is_ready:
+                    return rendering.slot_index(state.name)
         return None
 
     def _free_slot(self, place: places.Place) -> int:

@@ -1,7 +1,7 @@
 """Everything that is published: TCP ports by HAProxy, UDP ports by the kernel, as one front."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from build_hook import errors, part, project, settings
 from build_hook.proxy import datagrams, front, places
@@ -56,27 +56,28 @@ class Fronts(front.Front):
                 self._datagrams.go_back(target.project.name, before)
                 raise
 
-    def move(self, name: str, old: str, new: str) -> None:
-        """Follow the version that serves a project from its old address to its new one.
+    def move(self, name: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Follow the version that serves a project from its old addresses to its new ones.
 
         Raises:
             ProxyError: if the proxy does not confirm.
         """
         with self._lock:
             super().move(name, old, new)
-            if self.address(name) == new:
-                self._datagrams.close(name, old)
+            if self.addresses(name) == new and places.first(old) != places.first(new):
+                self._datagrams.close(name, places.first(old))
 
-    def close(self, name: str, address: str) -> None:
-        """End what is left on a container that takes no new traffic."""
-        super().close(name, address)
-        self._datagrams.close(name, address)
+    def close(self, name: str, addresses: Collection[str]) -> None:
+        """End what is left on containers that take no new traffic."""
+        super().close(name, addresses)
+        for address in filter(None, addresses):
+            self._datagrams.close(name, address)
 
     def clear(self, name: str) -> None:
         """Send nobody to a project any more that served; its ports answer 503."""
         with self._lock:
             old = self._places.get(name)
-            if old is not None and old.address is not None:
+            if old is not None and old.serves:
                 self._places[name] = places.Place(old.project)
                 self._apply(old, self._places[name])
             self._datagrams.go_back(name, None)

@@ -10,10 +10,18 @@ from build_hook.proxy import rendering, runtime
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """Where a version serves: the settings it was deployed with, its container's address."""
+    """Where a version serves: the settings it was deployed with, its containers' addresses.
+
+    An empty address is that of a replica that does not run.
+    """
 
     project: project.Project
-    address: str
+    addresses: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """Where its datagrams go: to the first that runs."""
+        return first(self.addresses)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,13 +30,18 @@ class Place:
 
     project: project.Project
     slot: int | None = None
-    address: str | None = None
+    addresses: tuple[str, ...] = ()
     holds: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether its traffic goes somewhere."""
+        return any(self.addresses)
 
     @property
     def listeners(self) -> list[rendering.Listener]:
         """Its published ports, with what each slot of them does."""
-        return rendering.listeners(self.project, self.slot, self.address, holds=self.holds)
+        return rendering.listeners(self.project, self.slot, self.addresses, holds=self.holds)
 
     @property
     def servers(self) -> frozenset[tuple[str, str]]:
@@ -39,6 +52,11 @@ class Place:
             for slot in listener.slots
             if slot.is_live
         )
+
+
+def first(addresses: Iterable[str]) -> str:
+    """The first address of a container that runs; "" if none does."""
+    return next(filter(None, addresses), "")
 
 
 def switch_commands(old: Place | None, new: Place) -> list[str]:
@@ -52,9 +70,10 @@ def switch_commands(old: Place | None, new: Place) -> list[str]:
                     f"set server {server} addr {slot.address} port {slot.port}",
                     f"set server {server} state ready",
                 ]
-        if old and old.slot is not None and old.slot != new.slot:
-            server = f"{listener.name}/{rendering.slot_name(old.slot)}"
-            commands.append(f"set server {server} state drain")
+        for slot in listener.slots:
+            if old and slot.index == old.slot and not slot.is_live:
+                state = "drain" if old.slot != new.slot else "maint"
+                commands.append(f"set server {listener.name}/{slot.name} state {state}")
     return commands
 
 
@@ -79,7 +98,8 @@ def sessions(
         index: sum(
             int(counters.get((listener.name, slot.name), {}).get("scur") or 0)
             for listener in place.listeners
-            for slot in (listener.slots[index],)
+            for slot in listener.slots
+            if slot.index == index
         )
         for index in range(rendering.SLOTS)
     }

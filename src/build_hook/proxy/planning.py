@@ -85,7 +85,7 @@ class Planner:
 
     def _judge(self, of: Iterable[places.Place]) -> Iterator[Verdict]:
         board = claims.Claims()
-        for place in sorted(of, key=lambda place: place.address is None):  # who serves stays
+        for place in sorted(of, key=lambda place: not place.serves):  # who serves stays
             for port in self._routed(place):
                 problem = self._lack(port)
                 if problem is None and (said := board.add(place.project.name, port)):

@@ -27,8 +27,9 @@ _LUA = importlib.resources.files("build_hook") / "templates" / "hold.lua"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Slot:
-    """One server line of a backend."""
+    """One server line of a backend: a place for one container of the version in slot ``index``."""
 
+    index: int
     name: str
     address: str
     port: int
@@ -47,19 +48,32 @@ class Listener:
     holds: bool
     slots: tuple[Slot, ...]
 
+    @property
+    def is_balanced(self) -> bool:
+        """Whether a version may have several containers."""
+        return len(self.slots) > SLOTS
 
-def slot_name(index: int) -> str:
-    """The name of a slot's server line."""
-    return f"s{index}"
+
+def slot_name(index: int, replica: int = 0) -> str:
+    """The name of a server line."""
+    return f"s{index}.{replica}" if replica else f"s{index}"
+
+
+def slot_index(name: str) -> int:
+    """The slot that a server line belongs to."""
+    return int(name.removeprefix("s").partition(".")[0])
 
 
 def listeners(
-    of: project.Project, live: int | None, address: str | None, *, holds: bool = False
+    of: project.Project, live: int | None, addresses: Sequence[str] = (), *, holds: bool = False
 ) -> list[Listener]:
-    """The listeners of a project whose live container is in slot ``live`` at ``address``.
+    """The listeners of a project whose live version is in slot ``live`` at these addresses.
 
-    ``holds`` if requests can be told to wait; those of a project that is recreated always can.
+    An empty address is that of a container that does not run. ``holds`` if requests can be
+    told to wait; those of a project that is recreated always can.
     """
+    width = max(len(addresses), of.deploy.replicas)
+    places = [*addresses, *[""] * (width - len(addresses))]
     return [
         Listener(
             name=frontends.backend_name(of, port),
@@ -70,12 +84,14 @@ def listeners(
             holds=holds or of.strategy == "recreate",
             slots=tuple(
                 Slot(
-                    name=slot_name(index),
+                    index=index,
+                    name=slot_name(index, replica),
                     address=address if index == live and address else NOWHERE,
                     port=port.target if index == live and address else 1,
-                    is_live=index == live and address is not None,
+                    is_live=index == live and bool(address),
                 )
                 for index in range(SLOTS)
+                for replica, address in enumerate(places)
             ),
         )
         for port in of.stream_ports
@@ -93,7 +109,10 @@ class Plan:
     @property
     def shape(self) -> object:
         """What only a reload can change."""
-        backends = {(item.name, item.mode, item.target, item.holds) for item in self.listeners}
+        backends = {
+            (item.name, item.mode, item.target, item.holds, len(item.slots))
+            for item in self.listeners
+        }
         return tuple(self.fronts), tuple(self.redirects), frozenset(backends)
 
 

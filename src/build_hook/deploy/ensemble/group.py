@@ -156,7 +156,7 @@ class Ensemble:
             time.sleep(_LOOKED_UP)
         for step in replaced:
             if step.part.ports and step.old is not None:
-                self._swap.drain(of, step.part, step.old.container.address)
+                self._swap.drain(of, step.part, step.old.container.addresses)
 
     def _retire(self, of: job.Job, step: plan.Step) -> None:
         """Stop the old container and keep it; remove those before it."""
@@ -164,8 +164,7 @@ class Ensemble:
             return
         if step.old is not None:
             old = step.old
-            if old.container.address is not None:
-                self._proxy.close(step.part.name, old.container.address)
+            self._proxy.close(step.part.name, old.container.addresses)
             self._containers.stop(old.container.id, old.project.stop_grace_period)
         kept = {of.build.id, step.old.container.build if step.old else None}
         for other in self._containers.all(step.part.name):

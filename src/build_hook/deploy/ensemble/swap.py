@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 
 from build_hook import errors, project
 from build_hook.deploy import containers, gate, job
@@ -58,7 +58,7 @@ class Swap:
         with self._held(published, longest) as held:
             try:
                 for unit in held:
-                    self.drain(of, unit, self._proxy.address(unit.name))
+                    self.drain(of, unit, self._proxy.addresses(unit.name))
                 self._containers.stop(step.old.container.id, grace)
                 self.replace(of, step, check_stop)
             except errors.EngineDownError:
@@ -103,7 +103,7 @@ class Swap:
             return
         self._names.give(step.old.container)
         if step.part.ports:
-            self._proxy.switch(places.Target(step.part, step.old.container.address or ""))
+            self._proxy.switch(places.Target(step.part, step.old.container.addresses))
 
     def back(self, of: job.Job, step: plan.Step) -> None:
         """Give name and traffic to what served before; nothing happens if it still has them.
@@ -128,21 +128,20 @@ class Swap:
                 f"The previous container of {unit} was removed by somebody else",
                 f"Use: build-hook rollback {of.project.name}",
             )
-        if not before.is_running:
+        if not all(one.is_running for one in before.every):
             before = self._containers.resume(before.id)
         self._store.set_serving(unit, before.build, None)
         self._names.give(before)
         if step.old.project.ports:
-            left = self._proxy.address(unit)
-            self._proxy.switch(places.Target(step.old.project, before.address or ""))
-            if left is not None and left != before.address:
-                self._proxy.close(unit, left)
+            left = self._proxy.addresses(unit)
+            self._proxy.switch(places.Target(step.old.project, before.addresses))
+            self._proxy.close(unit, set(left) - set(before.addresses))
 
-    def drain(self, of: job.Job, unit: project.Project, address: str | None) -> None:
-        """Wait until sessions on a container have ended, at most ``drain`` seconds."""
+    def drain(self, of: job.Job, unit: project.Project, at: Collection[str]) -> None:
+        """Wait until sessions on a version's containers have ended, at most ``drain`` seconds."""
         deadline = time.monotonic() + unit.drain
         with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
-            while address and (left := self._proxy.sessions(unit.name, address)):
+            while at and (left := self._proxy.sessions(unit.name, at)):
                 if time.monotonic() > deadline:
                     of.log(f"{unit.name}: {left} sessions were open after {unit.drain:g} s")
                     return
@@ -179,8 +178,10 @@ class Swap:
         self._store.set_serving(step.part.name, of.build.id, previous)
         self._names.give(new)
         if step.part.ports:
-            self._proxy.switch(places.Target(step.part, new.address or ""))
-        of.log(f"build {of.build.id} serves {step.part.service_name}, at {new.address}")
+            self._proxy.switch(places.Target(step.part, new.addresses))
+        of.log(
+            f"build {of.build.id} serves {step.part.service_name}, at {', '.join(new.addresses)}"
+        )
 
     def _stop_new(self, of: job.Job, step: plan.Step) -> None:
         left = self._containers.of_build(step.part.name, of.build.id)
@@ -192,7 +193,7 @@ class Swap:
         self, published: Iterable[project.Project], seconds: float
     ) -> Generator[list[project.Project]]:
         """Let the requests of a project wait at the proxy, at most so long."""
-        held = [unit for unit in published if self._proxy.address(unit.name)]
+        held = [unit for unit in published if self._proxy.addresses(unit.name)]
         try:
             for unit in held:
                 self._proxy.hold(unit.name, seconds)
