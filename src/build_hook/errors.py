@@ -83,6 +83,10 @@ class LimitError(BuildHookError):
     """A build passed a limit, or limits cannot hold on this machine."""
 
 
+class ScriptError(BuildHookError):
+    """A project's own scripts failed, or started nothing that can be served."""
+
+
 class EngineDownError(BuildHookError):
     """The Docker engine does not answer; work waits for it."""
 

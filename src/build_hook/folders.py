@@ -48,6 +48,11 @@ class Folders(pydantic.BaseModel):
         return self.state / "checkouts"
 
     @property
+    def scripts(self) -> pathlib.Path:
+        """Clones that projects' own scripts work in."""
+        return self.state / "scripts"
+
+    @property
     def logs(self) -> pathlib.Path:
         """One file per build."""
         return self.state / "logs"

@@ -3,7 +3,7 @@
 How it is built and run is a service, in the names of Compose.
 """
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -20,27 +20,17 @@ from build_hook import (
     windows,
     zones,
 )
+from build_hook.script import Script
 from build_hook.service import Build, Port
 
 __all__ = ["Build", "Health", "Port", "Project", "Provider", "Tolerance"]
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 Provider = Literal[
-    "github",
-    "gitlab",
-    "gitea",
-    "forgejo",
-    "gogs",
-    "bitbucket-cloud",
-    "bitbucket-dc",
-    "bitbucket-legacy-post",
-    "azure-devops",
-    "standard-webhooks",
-    "dockerhub",
-    "harbor",
-    "registry",
-    "generic",
-]
+    "github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket-cloud", "bitbucket-dc",
+    "bitbucket-legacy-post", "azure-devops", "standard-webhooks", "dockerhub", "harbor",
+    "registry", "generic",
+]  # fmt: skip
 
 
 Health = proof.Health
@@ -109,10 +99,14 @@ class Project(composed.Composed, login.Login):
         description="a newer push stops a build that has not begun to take traffic; "
         "otherwise it is finished first",
     )
-    strategy: Literal["rolling", "recreate"] = pydantic.Field(
+    strategy: Literal["rolling", "recreate", "script"] = pydantic.Field(
         default="rolling",
         description="rolling: the new version starts beside the old one; recreate: for what "
-        "cannot run twice, the old one stops first and requests wait meanwhile",
+        "cannot run twice, the old one stops first and requests wait meanwhile; script: the "
+        "repository's own scripts build and start it, as in 2015",
+    )
+    script: Script | None = pydantic.Field(
+        default=None, description="with the strategy script, by default as in 2015"
     )
     health: Health = Health()
     drain: values.Seconds = pydantic.Field(
@@ -146,17 +140,7 @@ class Project(composed.Composed, login.Login):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _ref_of_image(cls, given: Any) -> Any:
-        """An image has its ref in its name; what a name says wrong, its own field tells."""
-        if not isinstance(given, dict):
-            return given
-        said = cast("dict[str, Any]", given)
-        image = said.get("image")
-        if not isinstance(image, str) or said.get("repository"):
-            return said
-        try:
-            return {**said, "ref": refs.of_image(reference.parse(image))}
-        except ValueError:
-            return said
+        return refs.from_image(given)
 
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> "Project":
@@ -168,6 +152,10 @@ class Project(composed.Composed, login.Login):
             raise ValueError("match: short-name is for a repository, the project follows an image")
         if self.image is None and self.registry_login is not None:
             raise ValueError("registry_login is for an image, the project builds a repository")
+        if self.script is not None and self.strategy != "script":
+            raise ValueError("script is for the strategy script")
+        if self.strategy == "script" and not self.repository:
+            raise ValueError("the strategy script needs a repository, with the scripts in it")
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
         if self.image is not None and only:
             raise ValueError(f"{only[0]} is about a repository, the project follows an image")
@@ -229,13 +217,24 @@ class Project(composed.Composed, login.Login):
         if self._operators is not None:
             return self._operators.runs_as
         brought = self.model_dump_json(include={"submodules", "lfs"}, exclude_defaults=True)
-        return super().runs_as + brought.removeprefix("{}")
+        scripts = self.scripts.model_dump_json() if self.strategy == "script" else ""
+        return super().runs_as + brought.removeprefix("{}") + scripts
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator has allowed and should know of wherever the project is shown."""
         unsigned = ("takes unsigned deliveries",) if self.allow_unsigned else ()
         return (*unsigned, *self.loose_match)
+
+    @property
+    def scripts(self) -> Script:
+        """How its scripts are run, where it has any."""
+        return self.script or Script()
+
+    @property
+    def stops_first(self) -> bool:
+        """Whether the old version has to stop before the new one starts."""
+        return self.strategy == "recreate"
 
     @property
     def follows_head(self) -> bool:

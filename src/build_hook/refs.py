@@ -1,6 +1,7 @@
 """Full names of refs: of branches and tags in git, and of the tags of images."""
 
 import re
+from typing import Any, cast
 
 from build_hook import reference
 
@@ -37,3 +38,20 @@ def of_image(image: reference.Reference) -> str:
     if image.digest is not None:
         return f"refs/digests/{image.digest.replace(':', '/')}"
     return f"refs/tags/{image.tag}"
+
+
+def from_image(given: Any) -> Any:
+    """A project's fields with the ref that its image has in its name, if it pulls one.
+
+    What is wrong with a name, its own field tells.
+    """
+    if not isinstance(given, dict):
+        return given
+    said = cast("dict[str, Any]", given)
+    image = said.get("image")
+    if not isinstance(image, str) or said.get("repository"):
+        return said
+    try:
+        return {**said, "ref": of_image(reference.parse(image))}
+    except ValueError:
+        return said

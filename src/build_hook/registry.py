@@ -29,8 +29,11 @@ class Registry(values.Value):
     def _unique(self) -> "Registry":
         _refuse_twice("project name", [p.name for p in self.projects])
         several = (p for p in self.projects if p.deploy.replicas > 1)
-        if once := next((p.name for p in several if p.strategy == "recreate"), None):
-            raise ValueError(f"{once}: what is recreated runs once: deploy.replicas must be 1")
+        if once := next((p for p in several if p.strategy != "rolling"), None):
+            raise ValueError(
+                f"{once.name}: strategy {once.strategy} runs one container: "
+                "deploy.replicas must be 1"
+            )
         problem = claims.conflict(part.units(self.projects))
         if problem is not None:
             raise ValueError(problem)

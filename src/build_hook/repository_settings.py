@@ -86,7 +86,7 @@ def apply(of: project.Project, asked: RepositorySettings) -> project.Project:
     """
     given, default = of.model_dump(), _defaults()
     try:
-        tuned = project.Project.model_validate(_merged(given, default, asked.said))
+        tuned = type(of).model_validate(_merged(given, default, asked.said))
     except pydantic.ValidationError as error:
         raise errors.RepositorySettingsError(_explained(error), _HINT) from error
     return tuned.on_behalf_of(of)

@@ -120,6 +120,11 @@ class Settings(folders.Folders):
         description="windows in which pushes of all projects wait, such as Fri 16:00 - Mon 07:00; "
         "in a variable with commas",
     )
+    script_helper: pathlib.Path | None = pydantic.Field(
+        default=None,
+        description="where the build-hook.py of 2015 is put for projects' own scripts, such as "
+        "/home/ubuntu/hooked/build-hook.py; one that was there is kept beside it",
+    )
     time_zone: Annotated[str, pydantic.AfterValidator(zones.check)] = pydantic.Field(
         default="UTC", description="zone of freeze and rebuild, such as Europe/Berlin"
     )

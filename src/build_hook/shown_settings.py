@@ -8,12 +8,14 @@ from build_hook import card, project
 
 HIDDEN = "***"
 _SECRET = ("environment", "build.args")
+# What a project's own scripts said: their words may hold variables as well.
+_UNSEEN = {"run_line", "asked", "unsaid"}
 _NOTHING = "-"
 
 
 def shown(of: project.Project) -> dict[str, Any]:
     """All settings that are not the defaults."""
-    given: dict[str, Any] = of.model_dump(mode="json", exclude_defaults=True)
+    given: dict[str, Any] = of.model_dump(mode="json", exclude_defaults=True, exclude=_UNSEEN)
     return _masked(given, "")
 
 
@@ -28,7 +30,8 @@ def changes(before: project.Project, after: project.Project) -> tuple[card.Chang
 
 
 def _leaves(of: project.Project) -> dict[str, Any]:
-    return dict(_flat(of.model_dump(mode="json", exclude_defaults=True), ""))
+    given = of.model_dump(mode="json", exclude_defaults=True, exclude=_UNSEEN)
+    return dict(_flat(given, ""))
 
 
 def _flat(given: dict[str, Any], above: str) -> Iterator[tuple[str, Any]]:

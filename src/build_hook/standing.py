@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from build_hook import holds, project
+from build_hook import deployed, holds, project
 from build_hook.deploy import condition
 from build_hook.store import builds
 
@@ -35,6 +35,15 @@ def look(
             live=store.get(live.build) if live else None,
             last=next(iter(store.recent(of.name, 1)), None),
             problem=wrong.projects.get(of.name),
-            warning="; ".join(of.warnings) or None,
+            warning=_warning(of, store.get(live.build) if live else None),
             held=holding.why(of),
         )
+
+
+def _warning(of: project.Project, live: builds.Build | None) -> str | None:
+    """What the operator may not know, or may have to answer for."""
+    said = list(of.warnings)
+    if of.strategy == "script" and live is not None and live.settings:
+        alone = deployed.Deployed.model_validate_json(live.settings).alone
+        said += [f"its old version stops before the new one starts: {alone}"] if alone else []
+    return "; ".join(said) or None

@@ -150,5 +150,5 @@ def test_a_project_that_leaves_takes_all_its_replicas(host):
 
 
 def test_what_is_recreated_runs_once(host):
-    with pytest.raises(ValueError, match=r"what is recreated runs once: deploy\.replicas must"):
+    with pytest.raises(ValueError, match=r"runs one container: deploy\.replicas must be 1"):
         host.add("once", strategy="recreate", deploy={"replicas": 2})

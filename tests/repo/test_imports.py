@@ -9,20 +9,21 @@ from tests.repo import source
 LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
-    "proof recipe refs",
-    "buildlog certificate condition intake limiter log_folder login process progress schedule "
-    "service signatures timetable wake web_log web_worker",
+    "proof recipe refs script shim",
+    "buildlog certificate condition intake limiter log_folder login marked process progress "
+    "schedule service signatures timetable wake web_log web_worker",
     "composed secret_files settings",
     "project",
     "part",
-    "claims compose matching redaction repository repository_settings runspec shown_settings",
+    "claims compose deployed matching redaction repository repository_settings runspec "
+    "shown_settings",
     "answers cgroups checkout clients engine forges store",
-    "inspection lock manifests networks",
+    "clones inspection lock manifests networks spoken",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "orders proxy rebuilds registry warden",
-    "adoption builder catalogue collect cost departures gate judge standing supervise tally tend "
-    "turns",
+    "adoption builder catalogue collect cost departures gate judge scripted standing supervise "
+    "tally tend turns",
     "delivery doctor health job listing upkeep watch",
     "ensemble farewell sources",
     "autopsy cycle hooks housekeeping reconcile recover replay scale wanted",

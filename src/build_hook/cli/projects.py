@@ -39,6 +39,11 @@ from build_hook.cli import options
 @click.option("--health", metavar="PATH", help="Path that answers 2xx when a version is ready.")
 @click.option("--context", default=".", show_default=True, help="Folder that is built.")
 @click.option("--dockerfile", default="Dockerfile", show_default=True)
+@click.option(
+    "--script",
+    metavar="PATH",
+    help="Script of the repository that builds and starts it, as in 2015: build.sh.",
+)
 @click.option("--build-arg", multiple=True, metavar="KEY=VALUE")
 @click.option("--env", "-e", multiple=True, metavar="KEY=VALUE", help="Environment to run with.")
 @click.option("--volume", "-v", multiple=True, metavar="SOURCE:TARGET[:ro]")
@@ -141,6 +146,7 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             "deploy_key": given.get("deploy_key"),
             "access_token": given.get("access_token"),
             "access_user": given["access_user"],
+            **_strategy(given["script"]),
             "webhook_secrets": [secret],
             "ports": [{**_port(text), **_routing(given)} for text in given["publish"]],
             "environment": _pairs(given["env"]),
@@ -153,6 +159,10 @@ def _project(given: dict[str, Any], secret: str) -> project.Project:
             },
         }
     )
+
+
+def _strategy(script: str | None) -> dict[str, Any]:
+    return {"strategy": "script", "script": {"build": script}} if script else {}
 
 
 def _port(text: str) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class Repositories:
                 lfs.fetch(mirror, url, part.commit, env, check_stop)
         return commit
 
+    def mirror(self, of: project.Project) -> pathlib.Path:
+        """The bare repository of a project."""
+        return self._mirror(of)
+
     def message(self, of: project.Project, commit: str) -> str:
         """A commit's message."""
         mirror = self._mirror(of)

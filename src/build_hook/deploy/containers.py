@@ -11,18 +11,9 @@ import docker.errors
 
 from build_hook import labels, part, project
 from build_hook.deploy import engine, inspection, networks, runspec
-from build_hook.deploy.inspection import Container
+from build_hook.deploy.inspection import Container, Event
 
-__all__ = ["Container", "Containers"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Event:
-    """A container of ours started or died; ``is_end``: it was removed."""
-
-    container: str
-    project: str
-    is_end: bool
+__all__ = ["Container", "Containers", "Event"]
 
 
 class Containers:
@@ -104,7 +95,7 @@ class Containers:
     def all(self, of: str | None = None) -> list[Container]:
         """All containers of this instance, or of one of its projects; replicas as one."""
         with self._engine.speaking("list containers"):
-            found = self._engine.api.containers(all=True, filters=self._engine.ours(of))
+            found = self._engine.api.containers(all=True, filters=self._engine.our_containers(of))
             there: list[Container] = []
             for entry in found:
                 with _gone_is_fine():
@@ -114,9 +105,13 @@ class Containers:
     def roll_call(self) -> list[Container]:
         """All containers of this instance in one call, without exit status and health."""
         with self._engine.speaking("list containers"):
-            found = self._engine.api.containers(all=True, filters=self._engine.ours())
+            found = self._engine.api.containers(all=True, filters=self._engine.our_containers())
         network = labels.network_name(self._engine.instance)
         return inspection.versions(inspection.listed(entry, network) for entry in found)
+
+    def network(self) -> str:
+        """The network that our containers run on, made when it is first needed."""
+        return self._networks.shared()
 
     def of_build(self, of: str, build: int) -> Container | None:
         """The container of a build, whatever its state."""
@@ -221,7 +216,7 @@ class Containers:
     def _version(self, container: str) -> Container:
         """A container with the further replicas of its version."""
         found = self._read(container)
-        same = {**self._engine.ours(found.unit)}
+        same = self._engine.our_containers(found.unit)
         same["label"].append(f"{labels.BUILD}={found.build}")
         others: list[Container] = []
         for entry in self._engine.api.containers(all=True, filters=same):

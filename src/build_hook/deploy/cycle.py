@@ -117,7 +117,7 @@ class Cycle:
 
     def _go_back(self, of: job.Job, old: job.Version) -> None:
         """Give the traffic back; what the failed version still answers may come to its end."""
-        if of.project.strategy == "recreate":
+        if of.project.stops_first:
             with self._held(of, old):
                 self._stop_new(of)
                 self._close(of, self._give_traffic_back(of, old))

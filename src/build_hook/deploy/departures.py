@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Collection
 
 from build_hook import errors, part, settings
@@ -23,6 +24,7 @@ class Departures:
         self._images = images.Images(engine)
         self._networks = networks.Networks(engine)
         self._repositories = checkout.Repositories(with_settings)
+        self._scripts = with_settings.scripts
         self._leaving: set[str] = set()
 
     def look(self, registered: Collection[str]) -> None:
@@ -54,3 +56,4 @@ class Departures:
             self._images.remove(image)
         self._networks.forget(name)
         self._repositories.forget(name)
+        shutil.rmtree(self._scripts / name, ignore_errors=True)

@@ -74,6 +74,10 @@ class Engine:
         )
         return {"label": [f"{key}={value}" for key, value in named.items()]}
 
+    def our_containers(self, project: str | None = None) -> dict[str, list[str]]:
+        """The same of containers: what somebody else runs from our image has no role."""
+        return {"label": [*self.ours(project)["label"], labels.ROLE]}
+
     @contextlib.contextmanager
     def speaking(self, what: str) -> collections.abc.Generator[None]:
         """Turn the SDK's errors into ours.

@@ -51,7 +51,7 @@ class Farewells(threading.Thread):
             Whether it does; else it can be stopped.
         """
         grace = of.project.session_grace
-        if not grace or of.project.strategy == "recreate":
+        if not grace or of.project.stops_first:
             return False
         open_now = self._proxy.sessions(of.project.name, old.container.addresses)
         if not open_now:

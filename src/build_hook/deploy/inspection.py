@@ -56,10 +56,20 @@ class Container:
         return tuple(at.get(number, "") for number in range(1, max(at, default=0) + 1))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """A container of ours started or died; ``is_end``: it was removed."""
+
+    container: str
+    project: str
+    is_end: bool
+
+
 def read(found: dict[str, Any], network: str) -> Container:
     """A container by what the engine says of it; its address is that on ``network``."""
     state, named = found["State"], found["Config"]["Labels"]
-    ours = found["NetworkSettings"]["Networks"].get(network, {})
+    networks = found["NetworkSettings"]["Networks"]
+    ours = networks.get(network, {})
     return Container(
         id=found["Id"],
         name=found["Name"].removeprefix("/"),
@@ -67,7 +77,7 @@ def read(found: dict[str, Any], network: str) -> Container:
         build=int(named[labels.BUILD]),
         commit=named.get(labels.COMMIT, ""),
         status=state["Status"],
-        address=ours.get("IPAddress") or None,
+        address=ours.get("IPAddress") or ("127.0.0.1" if "host" in networks else None),
         restarts=found["RestartCount"],
         exit_code=state["ExitCode"],
         out_of_memory=state["OOMKilled"],

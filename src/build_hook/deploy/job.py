@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pydantic
 
-from build_hook import errors, project, repository_settings
+from build_hook import deployed, errors, project, repository_settings
 from build_hook.deploy import buildlog, containers, cost
 from build_hook.store import builds
 
@@ -109,7 +109,7 @@ def deployed_with(build: builds.Build, otherwise: project.Project | None) -> pro
         StoreError: if they are not recorded and there is no other choice.
     """
     try:
-        of = project.Project.model_validate_json(build.settings or "")
+        of = deployed.Deployed.model_validate_json(build.settings or "")
         if build.overlay is None:
             return of
         asked = repository_settings.RepositorySettings.model_validate_json(build.overlay)

@@ -2,7 +2,7 @@
 
 import logging
 
-from build_hook import errors, settings
+from build_hook import deployed, errors, settings
 from build_hook.deploy import (
     autopsy,
     checkout,
@@ -14,7 +14,9 @@ from build_hook.deploy import (
     gate,
     images,
     job,
+    scripted,
     sources,
+    spoken,
     tally,
     wanted,
 )
@@ -42,6 +44,7 @@ class Pipeline:
         self._proxy = proxy
         self._images = images.Images(engine)
         self._containers = containers.Containers(engine, with_settings.secrets)
+        self._scripted = scripted.Scripted(engine, self._containers)
         self._sources = sources.Sources(with_settings, engine)
         self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)
         self._wanted = wanted.Wanted(store, self._images)
@@ -68,6 +71,7 @@ class Pipeline:
         try:
             self._deploy(of)
         except wanted.NotWantedError as error:
+            self._undo(of)  # scripts may have started one
             of.end(builds.Phase.SKIPPED, error.message)
         except errors.CancelledError:
             self._undo(of)
@@ -133,7 +137,7 @@ class Pipeline:
             self._ensemble.deploy(of)
             return
         old = self.serving(of)
-        if of.project.strategy == "recreate" and old is not None:
+        if of.project.stops_first and old is not None:
             self._cycle.recreate(of, lambda: self._start(of), old)
         else:
             self._cycle.replace(of, self._start(of), old)
@@ -160,8 +164,11 @@ class Pipeline:
         self._wanted.check_commit(of, source, found.message)
 
         of.enter(builds.Phase.BUILDING)
-        of.image = source.make(of).image
+        made = source.make(of)
+        of.image = made.image
         self._store.note(of.build.id, image=of.image)
+        of.project = made.project or of.project
+        self._proxy.require(of.project)
         self._wanted.check_image(of)
 
     def _take_source(self, of: job.Job) -> None:
@@ -190,11 +197,23 @@ class Pipeline:
 
     def _start(self, of: job.Job) -> containers.Container:
         of.enter(builds.Phase.STARTING)
-        new = self._containers.start(of.project, of.build.id, of.commit, of.image)
+        new = self._launch(of)
         self._store.note(of.build.id, container=new.id)
 
         of.enter(builds.Phase.GATING)
-        return gate.prove(of.project, lambda: self._containers.look(new.id), of.check_stop, of.log)
+        fit = gate.prove(of.project, lambda: self._containers.look(new.id), of.check_stop, of.log)
+        if isinstance(of.project, deployed.Deployed):
+            self._runs_as(of, spoken.settled(of.project, fit.address))
+        return fit
+
+    def _launch(self, of: job.Job) -> containers.Container:
+        if isinstance(of.project, deployed.Deployed) and of.project.run_line:
+            return self._scripted.start(of.project, of.build.id, of.commit, of.image)
+        return self._containers.start(of.project, of.build.id, of.commit, of.image)
+
+    def _runs_as(self, of: job.Job, said: deployed.Deployed) -> None:
+        of.project = said
+        self._store.note(of.build.id, settings=said.model_dump_json(exclude_defaults=True))
 
     def _roll_back(self, of: job.Job, error: errors.WatchError) -> None:
         serving = self._store.serving().get(of.project.name)

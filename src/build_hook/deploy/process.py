@@ -45,6 +45,7 @@ def run(
     timeout: float,
     cwd: pathlib.Path | None = None,
     env: Mapping[str, str] | None = None,
+    inherit: bool = True,
     keep: int | None = TAIL,
     on_line: Callable[[str], None] = lambda line: None,
     check_stop: Callable[[], None] = lambda: None,
@@ -56,6 +57,7 @@ def run(
         timeout: seconds after which it is interrupted, then killed.
         cwd: folder to run in.
         env: variables to add to or replace in ours.
+        inherit: whether it gets ours at all.
         keep: how many of the last lines are returned, None for all.
         on_line: is given each line as it comes.
         check_stop: is called now and then; what it raises stops the program and goes through.
@@ -69,19 +71,20 @@ def run(
         tail.append(line)
         on_line(line)
 
-    code = _follow(_start(argv, cwd, env), time.monotonic() + timeout, take, check_stop)
+    variables = {**(os.environ if inherit else {}), **(env or {})}
+    code = _follow(_start(argv, cwd, variables), time.monotonic() + timeout, take, check_stop)
     if code != 0:
         raise ProcessError(argv, code, tail)
     return "\n".join(tail)
 
 
 def _start(
-    argv: Sequence[str], cwd: pathlib.Path | None, env: Mapping[str, str] | None
+    argv: Sequence[str], cwd: pathlib.Path | None, env: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*_LEASH, *argv],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
     return {
         "entrypoint": _list(of.entrypoint),
         "command": _list(of.command),
-        "environment": {**_from_files(of.env_file, secrets), **of.environment},
+        "environment": environment(of, secrets),
         "hostname": of.hostname,
         "user": of.user,
         "working_dir": of.working_dir,
@@ -56,6 +56,15 @@ def restart(of: service.Service) -> dict[str, Any]:
     """The restart policy of a version that serves."""
     policy, _, most = of.restart.partition(":")
     return {"Name": policy, "MaximumRetryCount": int(most or 0)}
+
+
+def environment(of: service.Service, secrets: pathlib.Path) -> dict[str, str]:
+    """The variables that the operator gives.
+
+    Raises:
+        ContainerError: if a file of ``env_file`` is missing.
+    """
+    return {**_from_files(of.env_file, secrets), **of.environment}
 
 
 def _list(given: tuple[str, ...] | None) -> list[str] | None:

@@ -11,7 +11,6 @@ from build_hook import errors, project, registry, settings, wake
 from build_hook.deploy import (
     adoption,
     buildlog,
-    checkout,
     condition,
     containers,
     departures,
@@ -118,7 +117,7 @@ class Worker:
         recovery = recover.Recovery(
             self._settings, self._store, self._containers, self._pipeline.farewells
         )
-        checkout.Repositories(self._settings).discard_all()
+        sources.prepare(self._settings)
         projects = self._registry.current.projects
         if self._damaged is not None:
             adoption.adopt(self._store, self._containers.all(), projects, self._settings.run)

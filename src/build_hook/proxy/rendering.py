@@ -81,7 +81,7 @@ def listeners(
             mode=port.app_protocol,
             published=port.published,
             target=port.target,
-            holds=holds or of.strategy == "recreate",
+            holds=holds or of.stops_first,
             slots=tuple(
                 Slot(
                     index=index,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 
-from build_hook import card, project, shown_settings
+from build_hook import card, deployed, shown_settings
 from build_hook.store import builds, cards, records
 
 
@@ -54,6 +54,6 @@ def _stretches(entered: list[tuple[records.Phase, float]]) -> list[Stretch]:
 
 def _settings(of: records.Build) -> dict[str, Any] | None:
     try:
-        return shown_settings.shown(project.Project.model_validate_json(of.settings or ""))
+        return shown_settings.shown(deployed.Deployed.model_validate_json(of.settings or ""))
     except pydantic.ValidationError:
         return None

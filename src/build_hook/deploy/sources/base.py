@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
-from build_hook import project
+from build_hook import deployed, project
 from build_hook.deploy import job
 
 
@@ -18,9 +18,13 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """What a build starts from: the id of an image that is here and that collection knows."""
+    """What a build starts from: the id of an image that is here and that collection knows.
+
+    ``project`` is what it runs as, where making it told more than the registry says.
+    """
 
     image: str
+    project: deployed.Deployed | None = None
 
 
 class Source(Protocol):
