@@ -136,7 +136,8 @@ FAULTS = (
     Fault(
         "base image that is not there",
         files(Dockerfile="FROM build-hook.invalid/none:1\n"),
-        r"^building: The build failed: .*build-hook\.invalid.*\. Read the log, fix, push$",
+        r"^building: The registry did not give out build-hook\.invalid/none:1: .*\. "
+        r"It is tried again by itself",
     ),
     Fault(
         "context that leads out",

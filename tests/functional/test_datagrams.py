@@ -131,7 +131,7 @@ def test_packet_filter_that_somebody_empties_is_filled_again(open_host):
 
 def bridge(host) -> str:
     """The interface of the instance's network."""
-    (network,) = host.engine.api.networks(filters=host.engine.ours())
+    network = host.engine.api.inspect_network(labels.network_name(host.settings.instance))
     return f"br-{network['Id'][:12]}"
 
 

@@ -73,7 +73,7 @@ def test_frozen_project_is_deployed_by_force_alone(host):
 
 
 def test_pause_does_not_cut_a_watch_short(host):
-    web = host.add("watched", watch=12)
+    web = host.add("watched-on", watch=12)
     commit = web.push()
     web.until(PHASE.WATCHING, commit)
     host.run("pause", web.name)

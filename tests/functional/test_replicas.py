@@ -48,7 +48,7 @@ def unnoticed(web, clients=3):
 
 
 def test_three_replicas_share_the_traffic_and_are_exchanged_unnoticed(host):
-    web = replicated(host, "three", 3)
+    web = replicated(host, "three-replicas", 3)
     assert answering(web) == {one.id[:12] for one in every(web)}
     assert [one.replica for one in every(web)] == [1, 2, 3]
 

@@ -103,12 +103,11 @@ class _Document:
     """``GET /api/v1/openapi.json``, for everybody."""
 
     def __init__(self) -> None:
-        self._written: bytes | None = None
+        # before the processes part, so that it is in memory once
+        self._written = json.dumps(openapi.document(), separators=(",", ":")).encode()
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Send the OpenAPI document."""
-        if self._written is None:
-            self._written = json.dumps(openapi.document(), separators=(",", ":")).encode()
         response.data = self._written
 
 
