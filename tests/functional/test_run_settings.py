@@ -75,7 +75,7 @@ SEEN = {
     "address": (("NetworkSettings", "Networks"), "build-hook-{instance}"),
 }
 # These are tested where they act: builds, the proxy, the end of a container.
-ELSEWHERE = {"build", "ports", "stop_grace_period", "privileged"}
+ELSEWHERE = {"build", "image", "ports", "stop_grace_period", "privileged"}
 
 
 @pytest.fixture(scope="module")
