@@ -10,7 +10,7 @@ from build_hook.deploy import engine
 
 
 def remove(of: engine.Engine) -> None:
-    """Remove the containers, networks and images of this instance, and of no other."""
+    """Remove containers, networks, volumes and images of this instance, and of no other."""
     mine = [{"label": f"{label}={of.instance}"} for label in (labels.INSTANCE, baseimage.LABEL)]
     with of.speaking("clear up"):
         for wanted in mine:
@@ -18,6 +18,8 @@ def remove(of: engine.Engine) -> None:
                 of.api.remove_container(container["Id"], force=True, v=True)
         for network in of.api.networks(filters=mine[0]):
             of.api.remove_network(network["Id"])
+        for volume in of.api.volumes(filters=mine[0])["Volumes"] or ():
+            of.api.remove_volume(volume["Name"])
         for wanted in mine:
             _remove_images(of.api, wanted)
 
