@@ -1,6 +1,7 @@
 """The front door beside other receivers of webhooks, in one run, with one and the same push.
 
-python -m benchmarks.front_door [--rounds 5] [--seconds 5] [--python2 PATH] [--write FILE] [--json]
+python -m benchmarks.front_door [--rounds 5] [--seconds 5] [--senders N…] [--python2 PATH]
+    [--write FILE] [--json]
 
 A real GitHub push of 8.8 KB, signed, with an id of its own each time. Ours verifies it, stores it
 whole, queues a build and fsyncs before the answer; ``webhook`` (Debian's, by adnanh) verifies it
@@ -22,7 +23,7 @@ import pathlib
 import statistics
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from benchmarks import page, peers, signed_push, table, web_stage, wrk
@@ -76,10 +77,13 @@ def receivers(python2: str | None) -> Generator[dict[str, tuple[int, int]]]:
 class Race:
     """All cells of the table: kept and new connections, few and many senders."""
 
-    def __init__(self, rounds: int, seconds: float, python2: str | None) -> None:
+    def __init__(
+        self, rounds: int, seconds: float, python2: str | None, senders: Sequence[int] = SENDERS
+    ) -> None:
         self.names = [OURS, WEBHOOK, *([HOOKED] if python2 else [])]
         self.cells: dict[Cell, Rounds] = {}
         self.memory: dict[str, list[float]] = collections.defaultdict(list)
+        self._senders = senders
         self._rounds = rounds
         self._seconds = seconds
         self._python2 = python2
@@ -87,7 +91,7 @@ class Race:
 
     def run(self, say: Callable[[str], None]) -> None:
         """Measure every cell; receivers start afresh for each."""
-        for cell in itertools.product((True, False), SENDERS):
+        for cell in itertools.product((True, False), self._senders):
             with receivers(self._python2) as started:
                 self.cells[cell] = self._cell(cell, started)
                 for name, (_, pid) in started.items():
@@ -208,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="each receiver, each round")
+    parser.add_argument("--senders", type=int, nargs="+", default=SENDERS)
     parser.add_argument("--python2", help="a Python 2.7, for hooked")
     parser.add_argument("--write", type=pathlib.Path, help="keep the tables in this page")
     parser.add_argument("--json", action="store_true")
@@ -216,7 +221,7 @@ def main() -> None:
     python2 = peers.python2(given.python2)
     if python2 is None:
         print("There is no Python 2.7 with pip here: hooked is missing", file=sys.stderr)
-    race = Race(given.rounds, given.seconds, python2)
+    race = Race(given.rounds, given.seconds, python2, given.senders)
     race.run(lambda text: print(text, file=sys.stderr, flush=True))
     if given.json:
         table.show_json({describe(cell): _values(by) for cell, by in race.cells.items()})
@@ -229,7 +234,8 @@ def main() -> None:
     print(*words, sep="\n")
     if given.write:
         command = (
-            f"python -m benchmarks.front_door --rounds {given.rounds} --seconds {given.seconds:g}"
+            f"python -m benchmarks.front_door --rounds {given.rounds} --seconds {given.seconds:g} "
+            f"--senders {' '.join(map(str, given.senders))}"
         )
         block = [page.table(HEAD, rows(race)), page.table(RATIOS, ratio_rows(race)), *words]
         page.write(given.write, "front-door", command, block)

@@ -1,3 +1,4 @@
+import concurrent.futures
 import sqlite3
 
 from build_hook.store import builds, database
@@ -28,3 +29,13 @@ def test_settings_on_record_follow_the_new_name_of_webhook_secrets(tmp_path):
     found = [store.get(number).settings for number in range(1, 5)]
     store.close()
     assert found == ['{"name":"shop","drain":5,"webhook_secrets":["a","b"]}', *given[1:]]
+
+
+def test_several_may_open_a_new_file_at_once(tmp_path):
+    for number in range(20):
+        path = tmp_path / f"db-{number}"
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            opened = list(pool.map(database.connect, [path] * 8))
+        for connection in opened:
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+            connection.close()

@@ -3,9 +3,13 @@
 import contextlib
 import pathlib
 import sqlite3
+import time
 from collections.abc import Generator, Iterator
 
 from build_hook import errors
+
+# Seconds to wait for another process that has the file.
+PATIENCE = 30.0
 
 # Each entry brings the schema from version N to N + 1 (PRAGMA user_version).
 MIGRATIONS = (
@@ -166,10 +170,10 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     is_new = not path.exists()  # whoever made one beforehand decides who may write it
     try:
         connection = sqlite3.connect(
-            path, timeout=30, isolation_level=None, check_same_thread=False
+            path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path)
@@ -182,6 +186,19 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     if is_new:
         path.chmod(0o640)
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; SQLite itself does not wait for another who does the same."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def number(path: pathlib.Path) -> int | None:
