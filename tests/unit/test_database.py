@@ -1,14 +1,14 @@
 import concurrent.futures
 import sqlite3
 
-from build_hook.store import builds, database
+from build_hook.store import builds, database, tables
 
 RENAMED = 3  # the migration that this file is about brings version 3 to 4
 
 
 def old_database(path, settings):
     connection = sqlite3.connect(path)
-    for script in database.MIGRATIONS[:RENAMED]:
+    for script in tables.MIGRATIONS[:RENAMED]:
         connection.executescript(script)
     connection.execute(f"PRAGMA user_version = {RENAMED}")
     connection.executemany(
