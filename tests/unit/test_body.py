@@ -8,6 +8,12 @@ from build_hook.web import body
 LIMIT = 1000_000
 
 
+@pytest.fixture(autouse=True)
+def _little_is_discarded(monkeypatch):
+    """A sender that was refused says nothing more here: nobody waits for it."""
+    monkeypatch.setattr(body, "DISCARD_SECONDS", 0.05)
+
+
 def _events(*chunks):
     return [
         {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1}
