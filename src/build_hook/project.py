@@ -91,6 +91,12 @@ class Project(composed.Composed, login.Login):
     after_ci: bool = pydantic.Field(
         default=False, description="build once CI has succeeded for the commit, not on the push"
     )
+    ci: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
+        default=(),
+        description="with after_ci, the runs that count, as patterns of their names, such as "
+        "build or ci/*; none: every workflow, action, pipeline or build, and no commit status "
+        "or check suite",
+    )
     paths: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
         default=(), description="build only if a file of one of these patterns has changed"
     )
@@ -159,6 +165,8 @@ class Project(composed.Composed, login.Login):
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
         if self.image is not None and only:
             raise ValueError(f"{only[0]} is about a repository, the project follows an image")
+        if self.ci and not self.after_ci:
+            raise ValueError("ci says which runs after_ci waits for, which is off")
         return self
 
     @pydantic.field_validator("tags", "branches")
@@ -172,7 +180,7 @@ class Project(composed.Composed, login.Login):
             raise ValueError("follows tags or branches, not both")
         return self
 
-    @pydantic.field_validator("paths")
+    @pydantic.field_validator("paths", "ci")
     @classmethod
     def _path_patterns(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(patterns.check(pattern) for pattern in given)

@@ -58,21 +58,29 @@ class Change:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """The end of a CI run, as a git host reports it."""
+    """The end of a CI run, as a git host reports it.
+
+    ``branch`` is the short name of what it ran for, None where the host does not say; ``tag``
+    tells whether that is a tag, None where the host does not say. A ``single`` one is a status
+    among several of a commit, or the run of one among several CI systems.
+    """
 
     commit: str
     branch: str | None
     name: str
     succeeded: bool
+    tag: bool | None = None
+    single: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImagePush:
-    """An image that arrived in a registry."""
+    """An image that arrived in a registry, named with its port where the host tells which."""
 
     repository: str
     tag: str | None = None
     digest: str | None = None
+    registry: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class Event:
 
     ``repository`` is the full name (``owner/name``, deeper for GitLab groups), ``host`` the
     lower-case host name it lives on where the body tells, ``event`` the host's own word.
+    ``unlisted`` says that refs moved which the body does not name.
     """
 
     provider: str
@@ -95,6 +104,7 @@ class Event:
     check: Check | None = None
     images: tuple[ImagePush, ...] = ()
     renamed_from: str | None = None
+    unlisted: bool = False
 
 
 def is_null(commit: str | None) -> bool:

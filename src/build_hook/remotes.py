@@ -80,7 +80,8 @@ def _azure(host: str, path: str) -> str:
     if "_git" not in lower:
         return "/".join(parts)
     at = lower.index("_git")
-    owner, name = parts[:at], parts[at + 1 : at + 2]
+    rest = [part for part in parts[at + 1 :] if part.lower() not in ("_full", "_optimized")]
+    owner, name = parts[:at], rest[:1]
     if host == AZURE and len(owner) == 1:
         owner = owner + name
     return "/".join(owner + name)

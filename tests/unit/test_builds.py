@@ -1,7 +1,7 @@
 import pytest
 
 from build_hook import errors
-from build_hook.store import builds
+from build_hook.store import builds, enqueuing
 
 PHASE = builds.Phase
 REQUEST = builds.Request("shop", "refs/heads/main", builds.Cause.PUSH, commit="c" * 40)
@@ -27,6 +27,21 @@ def test_newer_build_supersedes_the_queued_one_of_its_project_only(store):
     assert store.get(first.id).phase is PHASE.SUPERSEDED
     assert store.get(first.id).reason == f"by build {second.id}"
     assert [b.id for b in store.queued()] == [other.id, second.id]
+
+
+def test_a_push_that_had_to_give_way_is_remembered(store):
+    store.add(REQUEST)
+    ref = REQUEST.ref
+
+    def overtaken(project="shop", of=ref, commit="c" * 40):
+        return enqueuing.was_overtaken(store.session, project, of, commit)
+
+    assert not overtaken()
+    store.add(builds.Request("shop", ref, builds.Cause.PUSH, commit="d" * 40))
+    assert overtaken()
+    assert not overtaken(commit="d" * 40)
+    assert not overtaken(project="blog")
+    assert not overtaken(of="refs/heads/other")
 
 
 def test_running_build_is_not_superseded(store):

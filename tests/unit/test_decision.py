@@ -115,13 +115,51 @@ class TestAfterCi:
         assert match.action == "build"
         assert match.change == change()
 
-    @pytest.mark.parametrize("given", [{"succeeded": False}, {"branch": "x"}, {"branch": None}])
+    @pytest.mark.parametrize(
+        "given",
+        [{"succeeded": False}, {"branch": "x"}, {"tag": True}, {"branch": "v1", "tag": True}],
+    )
     def test_failure_or_another_branch_is_ignored(self, given):
         assert decided(entry(after_ci=True), self.check(**given)) == [("ignore", None)]
 
     @pytest.mark.parametrize("branch", ["a b", "../x", "x\n"])
     def test_a_branch_that_is_none(self, branch):
         assert decided(entry(after_ci=True), self.check(branch=branch)) == [("ignore", None)]
+
+    def test_a_run_that_names_no_branch_may_be_about_the_one_that_is_followed(self):
+        sent = self.check(branch=None)
+
+        assert decided(entry(after_ci=True), sent) == [("build", change())]
+        assert decided(entry(after_ci=True, branches="release/*"), sent) == [("ignore", None)]
+        assert decided(entry(after_ci=True, tags="v*"), sent) == [("ignore", None)]
+
+    @pytest.mark.parametrize("tag", [True, None])
+    def test_a_tag(self, tag):
+        sent = self.check(branch="v1", tag=tag)
+
+        for follower in (
+            entry(after_ci=True, tags="v*"),
+            entry(after_ci=True, ref="refs/tags/v1"),
+        ):
+            (match,) = decision.decide(follower, sent)
+            assert (match.action, match.change and match.change.ref) == ("build", "refs/tags/v1")
+        branch = self.check(branch="v1", tag=False)
+        assert decided(entry(after_ci=True, tags="v*"), branch) == [("ignore", None)]
+
+    def test_one_status_of_several_counts_only_if_it_is_named(self):
+        sent = self.check(name="ci/build", single=True)
+        (match,) = decision.decide(entry(after_ci=True), sent)
+
+        assert match.action == "ignore"
+        assert "name it in the project's ci" in match.reason
+        assert decided(entry(after_ci=True, ci=("ci/*",)), sent) == [("build", change())]
+
+    def test_only_the_runs_that_are_named_count(self):
+        waiting = entry(after_ci=True, ci=("build", "deploy*"))
+
+        assert decided(waiting, self.check(name="lint")) == [("ignore", None)]
+        assert decided(waiting, self.check(name="build")) == [("build", change())]
+        assert decided(waiting, self.check(name="deploy 2")) == [("build", change())]
 
     def test_success_is_no_news_to_others(self):
         assert decided(entry(), self.check()) == [("ignore", None)]
@@ -153,3 +191,20 @@ def test_a_rename_says_what_to_do():
 
     assert match.action == "ignore"
     assert "team/shop is now team/market: correct" in match.reason
+
+
+class TestUnlisted:
+    """Hosts that say that refs moved, and not which."""
+
+    SENT = event(kind=push.Kind.MIRROR_SYNC, unlisted=True)
+
+    def test_the_ref_is_looked_at(self):
+        (match,) = decision.decide(entry(), self.SENT)
+
+        assert match.action == "build"
+        assert match.change == push.Change("refs/heads/main", push.RefType.BRANCH, "main")
+        assert "main is looked at" in match.reason
+
+    @pytest.mark.parametrize("given", [{"tags": "v*"}, {"branches": "*"}, {"after_ci": True}])
+    def test_a_pattern_or_ci_needs_a_name(self, given):
+        assert decided(entry(**given), self.SENT) == [("ignore", None)]

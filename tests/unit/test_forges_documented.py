@@ -141,16 +141,23 @@ class TestGitLab:
         event = self.pipeline()
 
         assert event.kind is push.Kind.WORKFLOW_RUN
-        assert event.check == push.Check(COMMIT, "main", "pipeline", True)
+        assert event.check == push.Check(COMMIT, "main", "pipeline", True, tag=False)
 
     def test_a_pipeline_that_failed(self):
         assert not succeeded(self.pipeline(status="failed").check)
 
     @pytest.mark.parametrize(
         "attributes",
-        [{"status": "running"}, {"source": "merge_request_event"}, {"tag": True}, {"sha": None}],
+        [
+            {"status": "running"},
+            {"status": "manual"},
+            {"source": "merge_request_event"},
+            {"source": "parent_pipeline"},
+            {"source": "ondemand_dast_scan"},
+            {"sha": None},
+        ],
     )
-    def test_a_pipeline_that_says_nothing_about_our_branch(self, attributes):
+    def test_a_pipeline_that_says_nothing_about_a_ref_of_ours(self, attributes):
         assert self.pipeline(**attributes).check is None
 
     def test_many_refs_of_a_system_hook(self):

@@ -17,7 +17,7 @@ def test_names_every_host(name):
 
 @pytest.mark.parametrize(
     "field",
-    ["provider", "allow_sha1", "allow_unsigned", "tags", "paths", "after_ci", "skip_words"],
+    ["provider", "allow_sha1", "allow_unsigned", "tags", "paths", "after_ci", "ci", "skip_words"],
 )
 def test_names_fields_that_are_there(field):
     assert field in PAGE

@@ -65,7 +65,10 @@ class TestOfEveryHost:
             assert judgement.refusal.status == 401
         elif delivery.id not in deliveries.NO_PROOF:
             assert judgement.refusal is None
-            assert judgement.event == delivery.read()
+            read = delivery.read()
+            known = judgement.event.delivery_id
+            assert dataclasses.replace(judgement.event, delivery_id=read.delivery_id) == read
+            assert known in (read.delivery_id, f"{read.delivery_id}/shop")
 
     @pytest.mark.parametrize("delivery", SIGNED_PUSHES)
     def test_a_push_is_built(self, delivery):
@@ -406,3 +409,14 @@ def test_azure_by_basic_authentication():
     other = dataclasses.replace(delivery, headers=headers)
 
     assert actions(judged(other, home(delivery))) == [("shop", "build")]
+
+
+def test_an_event_that_several_addresses_hear_of_is_another_delivery_at_each():
+    """A registry sends one event, with one id, to all of its endpoints."""
+    told = deliveries.all_of_them()["registry-envelope"]
+    of = [entry(name=name, repository="", image="registry.example/team/app:1") for name in "ab"]
+
+    ids = [judged(told, *of, only=one.name).event.delivery_id for one in of]
+
+    assert ids == ["asdf-asdf-asdf-asdf-0/a", "asdf-asdf-asdf-asdf-0/b"]
+    assert judged(told, *of).event.delivery_id == "asdf-asdf-asdf-asdf-0"

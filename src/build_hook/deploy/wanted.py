@@ -2,7 +2,7 @@
 
 from build_hook import errors
 from build_hook.deploy import images, job, sources
-from build_hook.store import builds
+from build_hook.store import builds, enqueuing
 
 # Not skipped for having nothing new: a person asked, or the base image is what may be new.
 _ALWAYS = (builds.Cause.DEPLOY, builds.Cause.ROLLBACK, builds.Cause.REBUILD)
@@ -27,7 +27,10 @@ class Wanted:
         """
         if of.build.cause in _ALWAYS:
             return
-        if of.project.after_ci and of.build.commit not in (None, of.commit):
+        is_other = of.project.after_ci and of.build.commit not in (None, of.commit)
+        # CI may end late for an older commit, or for one of another branch: what had succeeded
+        # for the newest commit must not get lost by giving way to that
+        if is_other and not self._was_overtaken(of):
             raise NotWantedError(
                 f"{of.build.ref} is at {of.commit[:10]} by now, whose own CI decides"
             )
@@ -56,6 +59,10 @@ class Wanted:
             return
         if self._images.are_alike(live.image, of.image):
             raise NotWantedError(f"nothing has changed below or in build {live.id}")
+
+    def _was_overtaken(self, of: job.Job) -> bool:
+        build, store = of.build, self._store.session
+        return enqueuing.was_overtaken(store, build.project, build.ref, of.commit)
 
     def _live(self, of: job.Job) -> builds.Build | None:
         serving = self._store.serving().get(of.project.name)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from build_hook import project, push, reference
+from build_hook import patterns, project, push, reference
 from build_hook.judging import matching
 
 Action = Literal["build", "skip", "ignore"]
@@ -31,7 +31,7 @@ class Match:
 
 def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
     """What the event means for the project: one match for each tracked ref that moved."""
-    if event.kind is push.Kind.IMAGE_PUSH:
+    if event.kind is push.Kind.IMAGE_PUSH or (entry.image is not None and event.images):
         return _pushed(entry, event)
     if not matching.concerns(entry, event):
         return (Match(entry, "ignore", f"the delivery is about {event.repository}"),)
@@ -43,6 +43,8 @@ def decide(entry: project.Project, event: push.Event) -> tuple[Match, ...]:
         reason = _REASONS.get(event.kind, f"an event of kind {event.kind} moves no ref")
         return (Match(entry, "ignore", reason),)
     moved = [change for change in event.changes if matching.follows(entry, change.ref)]
+    if not moved and event.unlisted and entry.follows_head:
+        return (_looked(entry),)
     if not moved:
         return (Match(entry, "ignore", _elsewhere(entry, event)),)
     return tuple(_moved(entry, change) for change in moved)
@@ -89,15 +91,49 @@ def _moved(entry: project.Project, change: push.Change) -> Match:
     return Match(entry, "build", f"{change.ref} moved", change)
 
 
+def _looked(entry: project.Project) -> Match:
+    """What a delivery means that says that refs moved, and not which."""
+    kind, name = push.split_ref(entry.ref)
+    reason = f"refs moved that the delivery does not name: {entry.branch} is looked at"
+    return Match(entry, "build", reason, push.Change(entry.ref, kind, name))
+
+
 def _checked(entry: project.Project, check: push.Check) -> Match:
     """What the end of a CI run means for a project that waits for it."""
-    ref = f"refs/heads/{check.branch}"
-    if check.branch is None or not push.is_ref(ref) or not matching.follows(entry, ref):
-        return Match(entry, "ignore", f"CI ran for another branch than {entry.branch}")
+    ref = _ref_of(entry, check)
+    if ref is None or not matching.follows(entry, ref):
+        ran = check.branch or "a commit of no branch that it names"
+        return Match(entry, "ignore", f"CI ran for {ran}, the project follows {entry.branch}")
+    if not _counts(entry, check):
+        hint = "name it in the project's ci to have it count"
+        return Match(entry, "ignore", f"{check.name} is not the CI that is waited for; {hint}")
     if not check.succeeded:
         return Match(entry, "ignore", f"CI failed: {check.name}")
-    change = push.Change(ref, push.RefType.BRANCH, check.branch, after=check.commit)
+    kind, name = push.split_ref(ref)
+    change = push.Change(ref, kind, name, after=check.commit)
     return Match(entry, "build", f"CI succeeded: {check.name}", change)
+
+
+def _ref_of(entry: project.Project, check: push.Check) -> str | None:
+    """The ref that a run was for.
+
+    One that names none may have been for the one that is followed: that one is built only if
+    it is still at the run's commit.
+    """
+    if check.branch is None:
+        return None if entry.tags or entry.branches else entry.ref
+    is_tag = check.tag
+    if is_tag is None:
+        is_tag = entry.tags is not None or entry.ref.startswith("refs/tags/")
+    ref = f"refs/{'tags' if is_tag else 'heads'}/{check.branch}"
+    return ref if push.is_ref(ref) else None
+
+
+def _counts(entry: project.Project, check: push.Check) -> bool:
+    """Whether this is the CI that the project waits for."""
+    if entry.ci:
+        return any(patterns.fits(pattern, check.name) for pattern in entry.ci)
+    return not check.single
 
 
 def _elsewhere(entry: project.Project, event: push.Event) -> str:

@@ -13,6 +13,8 @@ from build_hook.judging import decision, forges, matching, signatures
 Match = decision.Match
 # who sends what no documentation describes
 _ANYBODY = ("generic", "standard-webhooks")
+# whose ids name an event, and not what is sent to one of several addresses
+_EVENT_IDS = (*_ANYBODY, "registry")
 SecretValues = Callable[[str], bytes | None]
 Status = Literal[400, 401, 403, 404, 415, 422]
 
@@ -127,12 +129,19 @@ def _addressed(
     proof = prove(entry, headers, body, secret_values, now)
     if not _accepts(entry, proof) and not forge.never_signs(headers):
         raise _unproven([(entry, proof)])
-    event = forge.read(headers, forges.decode(headers, body))
+    event = _of_one(entry, forge.read(headers, forges.decode(headers, body)))
     if event.kind is push.Kind.PING:
         return Judgement(event, proof.verified, proof.secret, note="ping")
     if not _accepts(entry, proof):
         raise _unproven([(entry, proof)])
     return Judgement(event, proof.verified, proof.secret, decision.decide(entry, event))
+
+
+def _of_one(entry: project.Project, event: push.Event) -> push.Event:
+    """The event with an id of its own, where others get word of it under the same id."""
+    if event.delivery_id is None or event.provider not in _EVENT_IDS:
+        return event
+    return dataclasses.replace(event, delivery_id=f"{event.delivery_id}/{entry.name}")
 
 
 def _open(

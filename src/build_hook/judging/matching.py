@@ -94,15 +94,16 @@ def _project_keys(url: str, is_short: bool) -> Iterator[str]:
         yield f"{host}/{remote.path}"
         if scm:
             yield f"{_SCM_FLAVOUR}{host}/{scm[1]}"
-    if remote.host == remotes.AZURE:
-        # the event says project/repository where the URL has the organisation as well
-        yield f"{_NO_HOST}/{remote.path.partition('/')[2]}"
+    if remote.host == remotes.AZURE or "/_git/" in url:
+        # the event says project/repository where the URL has organisation or collection as well
+        yield f"{_NO_HOST}/{'/'.join(remote.path.split('/')[-2:])}"
 
 
 def _event_keys(event: push.Event) -> Iterator[str]:
+    for image in event.images:
+        host = image.registry or (event.host if event.kind is push.Kind.IMAGE_PUSH else None)
+        yield f"{_IMAGE_FLAVOUR}{host or _NO_HOST}/{image.repository}"
     if event.kind is push.Kind.IMAGE_PUSH:
-        for image in event.images:
-            yield f"{_IMAGE_FLAVOUR}{event.host or _NO_HOST}/{image.repository}"
         return
     for url in event.clone_urls:
         remote = remotes.parse(url)
@@ -120,7 +121,7 @@ def _names(event: push.Event, host: str) -> Iterator[str]:
         path = remotes.plain(name)
         yield f"{host}/{path}"
         yield _short(path)
-        if event.provider == "bitbucket-dc":
+        if event.provider.startswith("bitbucket-"):
             yield f"{_SCM_FLAVOUR}{host}/{path}"
 
 

@@ -3,7 +3,8 @@
 import sqlite3
 import time
 
-from build_hook.store.records import Phase, Request
+from build_hook.store import session
+from build_hook.store.records import Cause, Phase, Request
 
 
 def enqueue(
@@ -31,6 +32,15 @@ def enqueue(
     connection.execute("INSERT INTO phases VALUES (?, ?, ?)", (build, Phase.QUEUED, now))
     _supersede(connection, request.project, build, now)
     return build
+
+
+def was_overtaken(store: session.Session, project: str, ref: str, commit: str) -> bool:
+    """Whether a push of that commit to that ref waited for its turn and had to give way."""
+    sql = (
+        "SELECT 1 FROM builds WHERE project = ? AND ref = ? AND commit_id = ? AND cause = ?"
+        " AND phase = ? LIMIT 1"
+    )
+    return bool(store.rows(sql, (project, ref, commit, Cause.PUSH, Phase.SUPERSEDED)))
 
 
 def _supersede(connection: sqlite3.Connection, project: str, by: int, now: float) -> None:

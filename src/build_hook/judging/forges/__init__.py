@@ -57,8 +57,18 @@ _MARKS = (
     ("x-github-event", "github"),
 )
 # Bitbucket's two products share X-Event-Key, and mostly not its values
-_DC_EVENTS = ("pr:", "mirror:", "diagnostics:", "repo:refs_changed", "repo:modified")
-_CLOUD_EVENTS = ("pullrequest:", "repo:push", "repo:updated", "repo:commit_", "issue:")
+_DC_EVENTS = ("pr:", "proj:", "mirror:", "diagnostics:", "repo:refs_changed", "repo:modified")
+_CLOUD_EVENTS = (
+    "pullrequest:",
+    "issue:",
+    "repo:push",
+    "repo:commit_",
+    "repo:updated",
+    "repo:transfer",
+    "repo:created",
+    "repo:deleted",
+    "repo:imported",
+)
 
 
 def detect(headers: Headers) -> Forge:

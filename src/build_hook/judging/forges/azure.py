@@ -7,7 +7,7 @@ https://learn.microsoft.com/azure/devops/service-hooks/events
 from typing import Any
 
 from build_hook import push
-from build_hook.judging.forges import base, fields
+from build_hook.judging.forges import azure_checks, base, fields
 
 
 class Azure(base.TokenForge):
@@ -28,26 +28,44 @@ class Azure(base.TokenForge):
             )
         resource = fields.mapping(body.get("resource"))
         repository = fields.mapping(resource.get("repository"))
-        urls = fields.names(repository.get("remoteUrl"), repository.get("sshUrl"))
+        is_push, is_check = event == "git.push", azure_checks.is_one(event)
+        full, urls = azure_checks.source(resource) if is_check else _source(repository)
+        changes = _changes(resource) if is_push else ()
         return push.Event(
             provider=self.name,
             event=event,
             kind=_kind(event),
-            delivery_id=fields.name(body.get("id")),
-            repository=_full_name(repository, repository.get("name")),
+            delivery_id=_delivery(body),
+            repository=full,
             host=fields.host(*urls, repository.get("url")),
             clone_urls=urls,
-            changes=_changes(resource) if event == "git.push" else (),
+            changes=changes,
+            check=azure_checks.read(event, resource),
             renamed_from=_old_name(resource, repository),
+            unlisted=is_push and not changes,
         )
+
+
+def _delivery(body: dict[str, Any]) -> str | None:
+    """An event's id is one for all subscriptions."""
+    event, hook = fields.name(body.get("id")), fields.name(body.get("subscriptionId"))
+    return fields.name(f"{event}/{hook}" if event and hook else event)
 
 
 def _kind(event: str) -> push.Kind:
     if event == "git.push":
         return push.Kind.PUSH
-    if event.startswith("git.pullrequest."):
+    if azure_checks.is_one(event):
+        return push.Kind.WORKFLOW_RUN
+    if event.startswith(("git.pullrequest.", "ms.vss-code.git-pullrequest-")):
         return push.Kind.PULL_REQUEST
     return push.Kind.REPOSITORY if event.startswith("git.repo.") else push.Kind.OTHER
+
+
+def _source(repository: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """Full name and clone URLs; its ``url`` is the API's."""
+    urls = fields.names(repository.get("remoteUrl"), repository.get("sshUrl"))
+    return _full_name(repository, repository.get("name")), urls
 
 
 def _full_name(repository: dict[str, Any], name: object) -> str | None:

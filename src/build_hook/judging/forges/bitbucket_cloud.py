@@ -12,7 +12,7 @@ from build_hook.judging import signatures
 from build_hook.judging.forges import base, fields
 
 HOST = "bitbucket.org"
-_RENAMES = ("repo:updated", "repo:transfer")
+_REPOSITORY = ("repo:updated", "repo:transfer", "repo:created", "repo:deleted", "repo:imported")
 _STATUSES = ("repo:commit_status_created", "repo:commit_status_updated")
 _ENDS = ("SUCCESSFUL", "FAILED", "STOPPED")
 
@@ -26,13 +26,14 @@ class BitbucketCloud(base.Forge):
         event = base.event_name(headers, "X-Event-Key")
         kind = _kind(event)
         moved = fields.mappings(fields.mapping(body.get("push")).get("changes"))
+        repository = fields.mapping(body.get("repository"))
         return push.Event(
             provider=self.name,
             event=event,
             kind=kind,
-            delivery_id=fields.first_name(headers.get("x-request-uuid")),
-            repository=fields.name(fields.mapping(body.get("repository")).get("full_name")),
-            host=HOST,
+            delivery_id=_delivery(headers),
+            repository=fields.first_name(repository.get("full_name"), repository.get("fullName")),
+            host=_host(repository),
             changes=fields.present(map(_change, moved)) if kind is push.Kind.PUSH else (),
             check=_check(body) if kind is push.Kind.WORKFLOW_RUN else None,
             renamed_from=_old_name(body) if kind is push.Kind.REPOSITORY else None,
@@ -52,10 +53,24 @@ class BitbucketCloud(base.Forge):
         )
 
 
+def _delivery(headers: base.Headers) -> str | None:
+    """The request's id, which another attempt keeps, with that of the hook."""
+    request, hook = headers.get("x-request-uuid"), headers.get("x-hook-uuid")
+    return fields.name(f"{request}/{hook}" if request and hook else request)
+
+
+def _host(repository: dict[str, Any]) -> str | None:
+    """The one host; but an app for Data Center sends this form too, with links as a list."""
+    links = fields.mapping(repository.get("links")).get("self")
+    if "fullName" not in repository:
+        return HOST
+    return fields.host(*(link.get("href") for link in fields.mappings(links)))
+
+
 def _kind(event: str) -> push.Kind:
     if event == "repo:push":
         return push.Kind.PUSH
-    if event in _RENAMES:
+    if event in _REPOSITORY:
         return push.Kind.REPOSITORY
     if event in _STATUSES:
         return push.Kind.WORKFLOW_RUN
@@ -87,6 +102,7 @@ def _check(body: dict[str, Any]) -> push.Check | None:
     status = fields.mapping(body.get("commit_status"))
     link = fields.mapping(fields.mapping(status.get("links")).get("commit")).get("href")
     commit = fields.commit(fields.word(link).rpartition("/")[2])
+    commit = commit or fields.commit(fields.mapping(status.get("commit")).get("hash"))
     if commit is None or status.get("state") not in _ENDS:
         return None
     return push.Check(
@@ -104,5 +120,10 @@ def _author(target: dict[str, Any]) -> dict[str, Any]:
 
 
 def _old_name(body: dict[str, Any]) -> str | None:
+    """The full name before a rename, or in the workspace that gave the repository away."""
     changes = fields.mapping(body.get("changes"))
-    return fields.name(fields.mapping(changes.get("full_name")).get("old"))
+    before = fields.mapping(body.get("previous_workspace")).get("slug")
+    full = fields.name(fields.mapping(body.get("repository")).get("full_name")) or ""
+    return fields.name(fields.mapping(changes.get("full_name")).get("old")) or fields.full_name(
+        before, full.rpartition("/")[2]
+    )

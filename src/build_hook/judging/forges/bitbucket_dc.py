@@ -1,6 +1,7 @@
 """Bitbucket Data Center and Server.
 
-A repository's full name is ``PROJECT/slug``. ``diagnostics:ping`` is never signed.
+A repository's full name is ``PROJECT/slug``. ``diagnostics:ping`` is never signed. No event
+tells of a build's status.
 https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html
 """
 
@@ -40,6 +41,7 @@ class BitbucketDC(base.Forge):
             clone_urls=urls,
             changes=() if is_request else _changes(body),
             renamed_from=old if old != full else None,
+            unlisted=_is_unlisted(body),
         )
 
     def _prove(
@@ -59,6 +61,11 @@ class BitbucketDC(base.Forge):
     def never_signs(self, headers: base.Headers) -> bool:
         """Whether this is the ping of "Test connection"."""
         return headers.get("x-event-key") == "diagnostics:ping"
+
+
+def _is_unlisted(body: dict[str, Any]) -> bool:
+    """Whether a mirror took over more refs than it lists."""
+    return body.get("refLimitExceeded") is True or body.get("syncType") == "SNAPSHOT"
 
 
 def _repository(body: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from build_hook import push, remotes
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+_AUTHORITY = re.compile(r"https?://(?:[^/@]*@)?([^/?#@]+)", re.I)
 _LONGEST = 1024
 _EMPTY: dict[str, Any] = {}
 
@@ -78,6 +79,23 @@ def host(*urls: object) -> str | None:
         if remote is not None:
             return remote.host
     return None
+
+
+def registry(url: object) -> str | None:
+    """The host of a URL with its port, as names of images have it."""
+    match = _AUTHORITY.match(url) if isinstance(url, str) else None
+    return name(match[1].lower()) if match else None
+
+
+def image(url: object) -> tuple[str, str, str | None] | None:
+    """Registry, repository and tag of an image such as ``ghcr.io/team/app:1``."""
+    found = name(url)
+    host_name, slash, rest = (found or "").lower().partition("/")
+    path, colon, _ = rest.rpartition(":")
+    if not slash or not rest or not any(mark in host_name for mark in ".:"):
+        return None
+    tag = (found or "").rpartition(":")[2] if colon else ""
+    return host_name, path if colon else rest, tag or None
 
 
 def full_name_in(*urls: object) -> str | None:

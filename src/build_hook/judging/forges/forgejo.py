@@ -4,12 +4,15 @@ https://forgejo.org/docs/latest/user/webhooks/
 """
 
 import dataclasses
+import re
 from typing import Any
 
 from build_hook import push
 from build_hook.judging.forges import base, fields, gitea
 
 _RUN_EVENTS = "action_run"
+# the payload of what started the run, as text
+_REF = re.compile(r'"ref":\s*"refs/(heads|tags)/')
 
 
 class Forgejo(gitea.Gitea):
@@ -36,7 +39,7 @@ class Forgejo(gitea.Gitea):
 
 
 def _check(run: dict[str, Any]) -> push.Check | None:
-    """How an action ended; one for a pull request says nothing about our branch."""
+    """How an action ended; one for a pull request says nothing about a ref of ours."""
     commit = fields.commit(run.get("commit_sha")) or fields.commit(run.get("head_sha"))
     events = (run.get("event"), run.get("trigger_event"))
     if commit is None or any(fields.word(event).startswith("pull_request") for event in events):
@@ -46,4 +49,10 @@ def _check(run: dict[str, Any]) -> push.Check | None:
         branch=fields.first_name(run.get("prettyref"), run.get("head_branch")),
         name=fields.first_name(run.get("workflow_id"), run.get("title")) or "action",
         succeeded=run.get("status") == "success",
+        tag=_is_tag(run.get("event_payload")),
     )
+
+
+def _is_tag(payload: object) -> bool | None:
+    found = _REF.search(fields.word(payload))
+    return found[1] == "tags" if found else None

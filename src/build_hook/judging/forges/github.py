@@ -8,7 +8,7 @@ from typing import Any
 
 from build_hook import push
 from build_hook.judging import signatures
-from build_hook.judging.forges import base, fields
+from build_hook.judging.forges import base, fields, github_checks
 
 EVENT = "X-GitHub-Event"
 KINDS = {
@@ -23,6 +23,8 @@ KINDS = {
     "package": push.Kind.PACKAGE,
     "registry_package": push.Kind.PACKAGE,
 }
+_REGISTRY = "ghcr.io"
+_CONTAINERS = {"container", "docker"}
 
 
 class GitHub(base.Forge):
@@ -59,6 +61,7 @@ def read(provider: str, event: str, body: dict[str, Any], delivery: str | None) 
     """An event in GitHub's form, which Gitea, Forgejo and Gogs send too."""
     kind = KINDS.get(event, push.Kind.OTHER)
     repository = fields.mapping(body.get("repository"))
+    host = fields.host(*(repository.get(key) for key in ("clone_url", "html_url", "url")))
     return push.Event(
         provider=provider,
         event=event,
@@ -66,11 +69,11 @@ def read(provider: str, event: str, body: dict[str, Any], delivery: str | None) 
         delivery_id=delivery,
         action=fields.name(body.get("action")),
         repository=_full_name(repository),
-        host=fields.host(*(repository.get(key) for key in ("clone_url", "html_url", "url"))),
+        host=host,
         clone_urls=fields.names(*(repository.get(k) for k in ("clone_url", "ssh_url", "git_url"))),
         changes=_changes(body) if kind is push.Kind.PUSH else (),
-        check=_check(body, repository) if kind is push.Kind.WORKFLOW_RUN else None,
-        images=_images(body) if kind is push.Kind.PACKAGE else (),
+        check=github_checks.read(event, body),
+        images=_images(body, host) if kind is push.Kind.PACKAGE else (),
         renamed_from=_old_name(body, repository) if kind is push.Kind.REPOSITORY else None,
     )
 
@@ -99,38 +102,28 @@ def _changes(body: dict[str, Any]) -> tuple[push.Change, ...]:
     return fields.present([change])
 
 
-def _check(body: dict[str, Any], repository: dict[str, Any]) -> push.Check | None:
-    """The end of a workflow; a run for a pull request says nothing about our branch."""
-    run = fields.mapping(body.get("workflow_run"))
-    commit = fields.commit(run.get("head_sha"))
-    source = fields.mapping(run.get("head_repository")).get("full_name")
-    foreign = source is not None and source != repository.get("full_name")
-    for_request = fields.word(run.get("event")).startswith("pull_request")
-    if body.get("action") != "completed" or commit is None or foreign or for_request:
-        return None
-    return push.Check(
-        commit=commit,
-        branch=fields.name(run.get("head_branch")),
-        name=fields.name(run.get("name")) or "workflow",
-        succeeded=run.get("conclusion") == "success",
-    )
-
-
-def _images(body: dict[str, Any]) -> tuple[push.ImagePush, ...]:
+def _images(body: dict[str, Any], host: str | None) -> tuple[push.ImagePush, ...]:
     """A container image in GitHub's registry."""
     package = fields.mapping(body.get("registry_package") or body.get("package"))
-    if fields.word(package.get("package_type")).lower() not in ("container", "docker"):
-        return ()
     version = fields.mapping(package.get("package_version"))
-    tag = fields.mapping(fields.mapping(version.get("container_metadata")).get("tag"))
-    image = fields.full_name(package.get("namespace"), package.get("name"))
-    if image is None or body.get("action") not in ("published", "updated"):
+    said = (package.get("package_type"), package.get("ecosystem"))
+    kinds = {fields.word(word).lower() for word in said}
+    if not kinds & _CONTAINERS or body.get("action") not in ("published", "updated"):
         return ()
-    return (
-        push.ImagePush(
-            image.lower(), fields.name(tag.get("name")), fields.name(tag.get("digest"))
-        ),
-    )
+    metadata = fields.mapping(version.get("container_metadata"))
+    tag = fields.mapping(metadata.get("tag"))
+    manifest = fields.mapping(metadata.get("manifest"))
+    found = fields.image(version.get("package_url")) or _image_named(package, host)
+    if found is None:
+        return ()
+    registry, name, tag_of_url = found
+    digest = fields.first_name(tag.get("digest"), manifest.get("digest"))
+    return (push.ImagePush(name, fields.name(tag.get("name")) or tag_of_url, digest, registry),)
+
+
+def _image_named(package: dict[str, Any], host: str | None) -> tuple[str | None, str, None] | None:
+    name = fields.full_name(package.get("namespace"), package.get("name"))
+    return (_REGISTRY if host == "github.com" else None, name.lower(), None) if name else None
 
 
 def _old_name(body: dict[str, Any], repository: dict[str, Any]) -> str | None:

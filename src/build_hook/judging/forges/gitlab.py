@@ -34,7 +34,19 @@ _PROJECT_ACTIONS = {
     "project_update": "updated",
 }
 _FINISHED = ("success", "failed", "canceled", "skipped")
-_FOR_REQUESTS = ("merge_request_event", "external_pull_request_event")
+# what says nothing about a ref: pipelines of merge requests, children whose parent decides, and
+# those that GitLab itself leaves out of a ref's status
+_ASIDE = (
+    "merge_request_event",
+    "external_pull_request_event",
+    "parent_pipeline",
+    "webide",
+    "ondemand_dast_scan",
+    "ondemand_dast_validation",
+    "security_orchestration_policy",
+    "container_registry_push",
+    "duo_workflow",
+)
 
 
 class GitLab(base.Forge):
@@ -100,7 +112,7 @@ def _project(
         ),
         (),
     )
-    pages = (project.get("web_url"), project.get("homepage"), old.get("homepage"))
+    pages = (project.get("web_url"), project.get("homepage"), old.get("homepage"), old.get("url"))
     name = fields.first_name(
         project.get("path_with_namespace"),
         body.get("path_with_namespace"),
@@ -131,17 +143,17 @@ def _action(what: str, body: dict[str, Any]) -> str | None:
 
 
 def _check(body: dict[str, Any]) -> push.Check | None:
-    """The end of a pipeline; one for a merge request or a tag says nothing about a branch."""
+    """The end of a pipeline that ran for a branch or a tag."""
     pipeline = fields.mapping(body.get("object_attributes"))
     commit, status = fields.commit(pipeline.get("sha")), pipeline.get("status")
-    elsewhere = pipeline.get("tag") is True or pipeline.get("source") in _FOR_REQUESTS
-    if commit is None or elsewhere or status not in _FINISHED:
+    if commit is None or pipeline.get("source") in _ASIDE or status not in _FINISHED:
         return None
     return push.Check(
         commit=commit,
         branch=fields.name(pipeline.get("ref")),
         name=fields.name(pipeline.get("name")) or "pipeline",
         succeeded=status == "success",
+        tag=pipeline.get("tag") is True,
     )
 
 
