@@ -54,6 +54,11 @@ def actions(judgement):
     return [(match.project.name, match.action) for match in judgement.matches]
 
 
+def id_of(judgement):
+    assert judgement.event is not None
+    return judgement.event.delivery_id
+
+
 class TestOfEveryHost:
     @pytest.mark.parametrize("delivery", EVERY)
     @pytest.mark.parametrize("only", [None, "shop"])
@@ -66,8 +71,8 @@ class TestOfEveryHost:
         elif delivery.id not in deliveries.NO_PROOF:
             assert judgement.refusal is None
             read = delivery.read()
-            known = judgement.event.delivery_id
-            assert dataclasses.replace(judgement.event, delivery_id=read.delivery_id) == read
+            known = id_of(judgement)
+            assert judgement.event == dataclasses.replace(read, delivery_id=known)
             assert known in (read.delivery_id, f"{read.delivery_id}/shop")
 
     @pytest.mark.parametrize("delivery", SIGNED_PUSHES)
@@ -416,7 +421,7 @@ def test_an_event_that_several_addresses_hear_of_is_another_delivery_at_each():
     told = deliveries.all_of_them()["registry-envelope"]
     of = [entry(name=name, repository="", image="registry.example/team/app:1") for name in "ab"]
 
-    ids = [judged(told, *of, only=one.name).event.delivery_id for one in of]
+    ids = [id_of(judged(told, *of, only=one.name)) for one in of]
 
     assert ids == ["asdf-asdf-asdf-asdf-0/a", "asdf-asdf-asdf-asdf-0/b"]
-    assert judged(told, *of).event.delivery_id == "asdf-asdf-asdf-asdf-0"
+    assert id_of(judged(told, *of)) == "asdf-asdf-asdf-asdf-0"
