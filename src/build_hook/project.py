@@ -10,8 +10,8 @@ import pydantic
 from build_hook import (
     addresses,
     composed,
+    followed,
     login,
-    patterns,
     proof,
     reference,
     refs,
@@ -37,7 +37,7 @@ Health = proof.Health
 Tolerance = proof.Tolerance
 
 
-class Project(composed.Composed, login.Login):
+class Project(composed.Composed, login.Login, followed.Followed):
     """One entry of the registry."""
 
     name: str = pydantic.Field(
@@ -73,32 +73,6 @@ class Project(composed.Composed, login.Login):
     )
     provider: Provider | None = pydantic.Field(
         default=None, description="the git host's kind; deliveries of another kind are refused"
-    )
-    tags: Annotated[str, pydantic.Field(min_length=1, max_length=255)] | None = pydantic.Field(
-        default=None,
-        description="follow the tags of this pattern in place of ref; * and ? stop at /, ** "
-        "does not",
-    )
-    branches: Annotated[str, pydantic.Field(min_length=1, max_length=255)] | None = pydantic.Field(
-        default=None,
-        description="follow the branches of this pattern, such as release/*, in place of ref: the "
-        "one that was pushed last is live",
-    )
-    skip_words: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
-        default=("[skip ci]", "[ci skip]", "[skip deploy]"),
-        description="a head commit whose message has one of these is not built",
-    )
-    after_ci: bool = pydantic.Field(
-        default=False, description="build once CI has succeeded for the commit, not on the push"
-    )
-    ci: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
-        default=(),
-        description="with after_ci, the runs that count, as patterns of their names, such as "
-        "build or ci/*; none: every workflow, action, pipeline or build, and no commit status "
-        "or check suite",
-    )
-    paths: tuple[Annotated[str, pydantic.Field(min_length=1)], ...] = pydantic.Field(
-        default=(), description="build only if a file of one of these patterns has changed"
     )
     cancel_running: bool = pydantic.Field(
         default=False,
@@ -165,25 +139,7 @@ class Project(composed.Composed, login.Login):
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
         if self.image is not None and only:
             raise ValueError(f"{only[0]} is about a repository, the project follows an image")
-        if self.ci and not self.after_ci:
-            raise ValueError("ci says which runs after_ci waits for, which is off")
         return self
-
-    @pydantic.field_validator("tags", "branches")
-    @classmethod
-    def _pattern(cls, pattern: str | None) -> str | None:
-        return patterns.check(pattern) if pattern is not None else None
-
-    @pydantic.model_validator(mode="after")
-    def _one_pattern(self) -> "Project":
-        if self.tags is not None and self.branches is not None:
-            raise ValueError("follows tags or branches, not both")
-        return self
-
-    @pydantic.field_validator("paths", "ci")
-    @classmethod
-    def _path_patterns(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(patterns.check(pattern) for pattern in given)
 
     @pydantic.field_validator("ref")
     @classmethod
@@ -243,11 +199,6 @@ class Project(composed.Composed, login.Login):
     def stops_first(self) -> bool:
         """Whether the old version has to stop before the new one starts."""
         return self.strategy == "recreate"
-
-    @property
-    def follows_head(self) -> bool:
-        """Whether the head of ``ref`` is what should be live; else only deliveries can tell."""
-        return self.tags is None and self.branches is None and not self.after_ci
 
     @property
     def branch(self) -> str:

@@ -180,3 +180,16 @@ def test_two_projects_cannot_publish_one_udp_port_but_share_the_number_with_tcp(
     assert len(registry.Registry.model_validate({"projects": [udp, tcp]}).projects) == 2
     with pytest.raises(ValueError, match="a and c both publish UDP port 9"):
         registry.Registry.model_validate({"projects": [udp, publishing("c", protocol="udp")]})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ci": ["build"]}, "ci says which runs after_ci waits for"),
+        ({"after_ci": True, "ci": ["[z-a]"]}, "is not a pattern"),
+        ({"after_ci": True, "ci": [""]}, "at least 1 character"),
+    ],
+)
+def test_names_of_ci_need_after_ci_and_are_patterns(given, said):
+    with pytest.raises(pydantic.ValidationError, match=said):
+        project.Project(name="shop", repository="https://h/r", **given)
