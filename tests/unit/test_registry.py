@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 
+import pydantic
 import pytest
 
 from build_hook import errors, project, registry
