@@ -128,8 +128,9 @@ volumes: {data: }""",
     more: dict[str, str] = {
         "compose.yaml": file,
         "migrate/Dockerfile": composed.DOCKERFILE,
-        "migrate/serve.sh": "echo start >> /data/starts\nbusybox wc -l < /data/starts "
-        "> /data/index.html\n",
+        # the database has only started: its own line may not be there yet
+        "migrate/serve.sh": "until [ -s /data/index.html ]; do busybox usleep 20000; done\n"
+        "echo start >> /data/starts\nbusybox wc -l < /data/starts > /data/index.html\n",
     }
     shop = composed.Shop(host, "move", None, 0.5, **more)
     shop.live()
