@@ -1,29 +1,27 @@
 """The short form of the long trial of cycles; ``./dev soak zero`` is the full one."""
 
-import pytest
+import concurrent.futures
 
-from tests.soak import zero
+from tests.soak import cycles, zero
+
+KINDS = {kind.name: kind for kind in zero.KINDS}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in zero.STREAMS if kind.name in ("slow", "tcp")],
-                         ids=lambda kind: kind.name)  # fmt: skip
-def test_cycles_under_load_fail_nothing(host, kind):
-    found = zero.streams(host, kind, 2)
+def test_cycles_of_two_kinds_at_the_same_time_fail_nothing(host):
+    kinds = [KINDS["slow"], KINDS["tcp"]]
+    made = [kind.make(host) for kind in kinds]
 
-    assert [cycle.failed for cycle in found] == [(0,), (0,)]
-    assert min(cycle.requests for cycle in found) > 200
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda kind, of: kind.measure(of, 2), kinds, made))
+
+    assert [cycle.failed for of_kind in found for cycle in of_kind] == [(0,)] * 4
+    assert min(cycle.requests for of_kind in found for cycle in of_kind) > 200
 
 
 def test_websockets_live_until_their_grace_ends(host):
-    (cycle,) = zero.websockets(host, 1)
+    kind = KINDS["websocket"]
+
+    (cycle,) = kind.measure(kind.make(host), 1)
 
     assert cycle.failed == (0,)
-    assert cycle.requests > 10 * zero.SOCKETS
-
-
-@pytest.mark.parametrize(
-    ("failed", "gap", "good"),
-    [((0, 0, 2), 20, True), ((0, 0, 3), 20, False), ((1, 1, 0), 20, False), ((0,), 300, False)],
-)
-def test_verdict(failed, gap, good):
-    assert zero.is_good([zero.Cycle(100, failed, gap, 1.0)], most=2) is good
+    assert cycle.requests > 10 * cycles.SOCKETS

@@ -1,171 +1,90 @@
-"""Deploys that nobody notices: cycles of every kind under steady load.
+"""Deploys that nobody notices: cycles of every kind under steady load, several kinds at a time.
 
-``python -m tests.soak.zero --cycles 100`` prints the tables; ``--write FILE`` keeps them, and
-``--only NAME…`` runs some kinds.
+``python -m tests.soak.zero --cycles 100`` prints the tables; ``--write FILE`` keeps them,
+``--only NAME…`` runs some kinds, ``--together N`` so many at a time, on one product.
 """
 
 import argparse
-import contextlib
+import concurrent.futures
 import dataclasses
 import pathlib
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import websocket
-
 from benchmarks import page, table
-from build_hook.demo import product, traffic
-from build_hook.store import builds
-from tests import datagrams
+from build_hook.demo import product
 from tests.functional import host as hosts
+from tests.soak import cycles
 
 KNOBS: dict[str, Any] = {"reconcile_interval": 30, "min_free_mb": 10}
 MANNERED: dict[str, Any] = {"watch": 1, "drain": 4, "stop_grace_period": 2}
-CLIENTS = 10  # of each of two manners, 12 requests a second each: 240
-SENDERS, RATE = 6, 100
-SOCKETS, GRACE = 5, 3.0
-MOST_GAP_MS, MOST_LOST = 250, 2
-PATIENCE = 180.0
+TOGETHER = 4
+MOST_LOST = 2
+UNBOUND = float("inf")
 
 TERM = "trap 'kill $!; exit 0' TERM\nwait\n"
 SLOW = f"#!/bin/sh\nsleep 1.5\nhttpd -f -p 8000 -h /www &\n{TERM}"
 STUBBORN = "#!/bin/sh\ntrap '' TERM\nhttpd -f -p 8000 -h /www &\nwait\nsleep 1000\n"
 
+Make = Callable[[hosts.Host], hosts.Project]
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cycle:
-    """What users saw of one deploy; ``failed`` holds a number for each client where they count."""
 
-    requests: int
-    failed: tuple[int, ...]
-    longest_gap_ms: float
-    push_to_live_s: float
+def _plain(name: str, protocol: str = "http", **of: Any) -> Make:
+    return lambda host: host.add(f"zero-{name}", protocol, **{**MANNERED, **of})
+
+
+def _every(name: str, kind: str = "http", **of: Any) -> Make:
+    def made(host: hosts.Host) -> hosts.Project:
+        number = product.free_port()
+        target = 8000 if kind == "http" else 7000
+        ports = [hosts.port(number, target, kind)]
+        return hosts.everything(
+            host, f"zero-{name}", ports=ports, port=number, **{**MANNERED, **of}
+        )
+
+    return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
-    """What is deployed again and again."""
+    """What is deployed again and again, how it is asked, and what may go wrong."""
 
     name: str
     words: str
-    protocol: str = "http"
-    of: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    most_gap_ms: float = MOST_GAP_MS
+    make: Make
+    measure: Callable[[hosts.Project, int], list[cycles.Cycle]] = cycles.streams
+    most_failed: int = 0
+    most_gap_ms: float = cycles.MOST_GAP_MS
 
 
-STREAMS = (
-    Kind("http", "HTTP, kept and new connections"),
-    Kind("tcp", "raw TCP, new connections and some of two seconds", "tcp"),
-    Kind("slow", "HTTP, listens after 1.5 s", of={"files": {"serve.sh": SLOW}}),
-    Kind("stubborn", "HTTP, ignores SIGTERM", of={"files": {"serve.sh": STUBBORN}}),
-    Kind("recreate", "HTTP, `strategy: recreate`: requests wait",
-         of={"strategy": "recreate"}, most_gap_ms=float("inf")),
-)  # fmt: skip
-
-
-def streams(host: hosts.Host, kind: Kind, cycles: int) -> list[Cycle]:
-    """Cycles under 240 requests a second."""
-    made = host.add(f"zero-{kind.name}", kind.protocol, **{**MANNERED, **kind.of})
-    made.live()
-    found: list[Cycle] = []
-    with traffic.Traffic({made.name: made.url}, CLIENTS) as load:
-        assert load.wait_for(made.name, made.version, PATIENCE), "no answer before the first cycle"
-        for _ in range(cycles):
-            time.sleep(0.5)
-            begun = time.monotonic()
-            commit = made.push()
-            pushed = time.monotonic()
-            seen = load.wait_for(made.name, made.version, PATIENCE)
-            assert made.ended(commit, PATIENCE).phase is builds.Phase.LIVE
-            time.sleep(0.3)
-            load.check()
-            window = load.window(begun)
-            assert seen is not None
-            found.append(
-                Cycle(window.requests, (window.failed,), window.longest_gap_ms, seen - pushed)
-            )
-        load.stop()
-    return found
-
-
-def udp(host: hosts.Host, cycles: int) -> list[Cycle]:
-    """Cycles while clients send 100 datagrams a second each, with kept and with new sockets."""
-    number = product.free_port()
-    ports = [hosts.port(number, 7000, "udp")]
-    made = hosts.everything(host, "zero-udp", ports=ports, port=number, **MANNERED)
-    made.live()
-    marks: list[tuple[float, float, float]] = []
-    with datagrams.sending(number, SENDERS, RATE) as senders:
-        hosts.wait_for(lambda: senders.answers(made.version), "an answer")
-        for _ in range(cycles):
-            time.sleep(0.5)
-            begun = time.monotonic()
-            commit = made.push()
-            pushed = time.monotonic()
-            seen = hosts.wait_for(lambda: senders.answers(made.version), "the new version")
-            assert made.ended(commit, PATIENCE).phase is builds.Phase.LIVE
-            time.sleep(0.3)
-            marks.append((begun, time.monotonic(), seen - pushed))
-        senders.stop()
-    return [
-        Cycle(
-            len(senders.sent(begun, end)),
-            tuple(senders.lost(begun, end)),
-            1000 * senders.longest_gap(begun, end),
-            took,
-        )
-        for begun, end, took in marks
-    ]
-
-
-def websockets(host: hosts.Host, cycles: int) -> list[Cycle]:
-    """Cycles with WebSockets open, asked all the while; failed are those cut before their grace.
-
-    The gap is what the first of them got beyond going live, in milliseconds.
-    """
-    made = hosts.everything(host, "zero-ws", session_grace=GRACE, **{**MANNERED, "drain": 0.5})
-    made.live()
-    found: list[Cycle] = []
-    for _ in range(cycles):
-        with contextlib.ExitStack() as stack:
-            url = f"ws://127.0.0.1:{made.port}/"
-            held = [websocket.create_connection(url, timeout=5) for _ in range(SOCKETS)]
-            for connection in held:
-                stack.callback(connection.close)
-            version = made.version
-            commit = made.push()
-            pushed = time.time()
-            asked, ends = ask_until_cut(held, version)
-        build = made.ended(commit, PATIENCE)
-        assert build.phase is builds.Phase.LIVE
-        assert build.finished is not None
-        lived = [end - build.finished for end in ends]
-        early = sum(one < GRACE - 0.5 for one in lived)
-        found.append(Cycle(asked, (early,), 1000 * min(lived), build.finished - pushed))
-    return found
-
-
-def ask_until_cut(held: list[websocket.WebSocket], version: str) -> tuple[int, list[float]]:
-    """Ask each ten times a second until it is closed: how many answers, and when each ended."""
-    asked, ends, deadline = 0, list[float](), time.monotonic() + PATIENCE
-    open_now = list(held)
-    while open_now and time.monotonic() < deadline:
-        for connection in list(open_now):
-            try:
-                connection.send("x")
-                is_open = connection.recv() == f"{version} x"
-            except (websocket.WebSocketException, OSError):
-                is_open = False
-            asked += is_open
-            if not is_open:
-                open_now.remove(connection)
-                ends.append(time.time())
-        time.sleep(0.1)
-    return asked, ends
-
+KINDS = (
+    Kind("http", "HTTP, kept and new connections", _plain("http")),
+    Kind("tcp", "raw TCP, new connections and some of two seconds", _plain("tcp", "tcp")),
+    Kind("slow", "HTTP, listens after 1.5 s", _plain("slow", files={"serve.sh": SLOW})),
+    Kind("stubborn", "HTTP, ignores SIGTERM", _plain("stubborn", files={"serve.sh": STUBBORN})),
+    Kind(
+        "websocket",
+        f"{cycles.SOCKETS} WebSockets, `session_grace: {cycles.GRACE:g}`",
+        _every("ws", session_grace=cycles.GRACE, drain=0.5),
+        cycles.websockets,
+        most_gap_ms=UNBOUND,
+    ),
+    Kind(
+        "recreate",
+        "HTTP, `strategy: recreate`: requests wait",
+        _plain("recreate", strategy="recreate"),
+        most_gap_ms=UNBOUND,
+    ),
+    Kind(
+        "udp",
+        f"UDP, each of {cycles.SENDERS} clients at {cycles.RATE}/s",
+        _every("udp", "udp"),
+        cycles.udp,
+        most_failed=MOST_LOST,
+    ),
+)
 
 HEAD = (
     "what", "cycles", "asked a cycle", "failed a cycle", "failed in all", "longest gap ms",
@@ -178,93 +97,109 @@ WEBSOCKET_HEAD = (
 )  # fmt: skip
 
 
-def row(words: str, cycles: list[Cycle]) -> tuple[str, ...]:
-    failed = [one for cycle in cycles for one in cycle.failed]
+def row(words: str, found: list[cycles.Cycle]) -> tuple[str, ...]:
+    """A kind's line of the table."""
+    failed = [one for cycle in found for one in cycle.failed]
     return (
         words,
-        str(len(cycles)),
-        table.spread([cycle.requests for cycle in cycles]),
+        str(len(found)),
+        table.spread([cycle.requests for cycle in found]),
         table.spread(failed),
         str(sum(failed)),
-        table.spread([cycle.longest_gap_ms for cycle in cycles]),
-        table.spread([cycle.push_to_live_s for cycle in cycles], 2),
+        table.spread([cycle.longest_gap_ms for cycle in found]),
+        table.spread([cycle.push_to_live_s for cycle in found], 2),
     )
 
 
-def is_good(cycles: list[Cycle], *, most: int = 0, most_gap_ms: float = MOST_GAP_MS) -> bool:
-    """Whether nobody noticed: how many may fail to one client, and the gap at the median."""
-    failed = [one for cycle in cycles for one in cycle.failed]
-    gap = statistics.median(cycle.longest_gap_ms for cycle in cycles)
-    return statistics.median(failed) == 0 and max(failed) <= most and gap < most_gap_ms
-
-
 @dataclasses.dataclass(slots=True)
-class Trial:
-    """Runs what is asked for on one host, and keeps the rows."""
+class Outcome:
+    """What was found of each kind; ``broken`` holds why a kind came to no end."""
 
-    host: hosts.Host
-    cycles: int
-    only: frozenset[str]
-    rows: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    bad: list[str] = dataclasses.field(default_factory=list)
-
-    def take(
-        self, name: str, words: str, measure: Callable[[], list[Cycle]], **limits: Any
-    ) -> None:
-        if self.only and name not in self.only:
-            return
-        found = measure()
-        self.rows[name] = row(words, found)
-        print(*self.rows[name], sep=" | ", file=sys.stderr, flush=True)
-        if not is_good(found, **limits):
-            self.bad.append(name)
+    count: int
+    together: int
+    took_s: float = 0.0
+    found: dict[Kind, list[cycles.Cycle]] = dataclasses.field(
+        default_factory=dict[Kind, list[cycles.Cycle]]
+    )
+    broken: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
 
     @property
-    def tables(self) -> list[str]:
-        """What was seen, as Markdown."""
-        rest = [one for name, one in self.rows.items() if name != "websocket"]
-        sockets = [one for name, one in self.rows.items() if name == "websocket"]
-        pairs = ((HEAD, rest), (WEBSOCKET_HEAD, sockets))
-        return [page.table(head, rows) for head, rows in pairs if rows]
-
-    def run(self) -> None:
-        host, cycles, unbound = self.host, self.cycles, float("inf")
-        for kind in STREAMS:
-            self.take(
-                kind.name,
-                kind.words,
-                lambda kind=kind: streams(host, kind, cycles),
-                most_gap_ms=kind.most_gap_ms,
+    def bad(self) -> list[str]:
+        """Kinds of which somebody noticed, and those that broke."""
+        noticed = (
+            kind.name
+            for kind, found in self.found.items()
+            if not cycles.is_good(
+                found, count=self.count, most=kind.most_failed, most_gap_ms=kind.most_gap_ms
             )
-        words = f"UDP, each of {SENDERS} clients at {RATE}/s"
-        self.take("udp", words, lambda: udp(host, cycles), most=MOST_LOST)
-        words = f"{SOCKETS} WebSockets, `session_grace: {GRACE:g}`"
-        self.take("websocket", words, lambda: websockets(host, cycles), most_gap_ms=unbound)
+        )
+        return [*noticed, *self.broken]
+
+    @property
+    def parts(self) -> list[str]:
+        """What was seen, as Markdown."""
+        rows = {
+            kind.name: row(kind.words, self.found[kind]) for kind in KINDS if kind in self.found
+        }
+        sockets = [one for name, one in rows.items() if name == "websocket"]
+        rest = [one for name, one in rows.items() if name != "websocket"]
+        said = (
+            f"{len(rows)} kinds on one product, up to {self.together} at the same time: "
+            f"{self.took_s / 60:.1f} minutes."
+        )
+        tables = [page.table(h, r) for h, r in ((HEAD, rest), (WEBSOCKET_HEAD, sockets)) if r]
+        return [said, *tables]
 
 
-def run(cycles: int, only: frozenset[str] = frozenset()) -> Trial:
-    """These kinds, or all."""
-    with hosts.base_image() as base, hosts.serving(base, **KNOBS) as host:
-        trial = Trial(host, cycles, only)
-        trial.run()
-    return trial
+def run(count: int, kinds: Sequence[Kind] = KINDS, together: int = TOGETHER) -> Outcome:
+    """So many cycles of each of these kinds; all projects are there before the first begins."""
+    outcome = Outcome(count, min(together, len(kinds)))
+    knobs = {**KNOBS, "concurrency": max(2, together)}
+    with hosts.base_image() as base, hosts.serving(base, **knobs) as host:
+        made = [kind.make(host) for kind in kinds]
+        begun = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(together) as pool:
+            doing = {
+                pool.submit(kind.measure, of, count): kind
+                for kind, of in zip(kinds, made, strict=True)
+            }
+            for one in concurrent.futures.as_completed(doing):
+                note(outcome, doing[one], one)
+        outcome.took_s = time.monotonic() - begun
+    return outcome
+
+
+def note(
+    outcome: Outcome, kind: Kind, done: concurrent.futures.Future[list[cycles.Cycle]]
+) -> None:
+    """Keep what came of a kind, and say it."""
+    problem = done.exception()
+    if problem is not None:
+        outcome.broken[kind.name] = f"{type(problem).__name__}: {problem}"
+        print(f"{kind.name} broke: {outcome.broken[kind.name]}", file=sys.stderr, flush=True)
+        return
+    outcome.found[kind] = done.result()
+    print(*row(kind.words, outcome.found[kind]), sep=" | ", file=sys.stderr, flush=True)
 
 
 def main() -> int:
+    """Measure, print and judge."""
+    by_name = {kind.name: kind for kind in KINDS}
     parser = argparse.ArgumentParser(prog="python -m tests.soak.zero", description=__doc__)
     parser.add_argument("--cycles", type=int, default=100, help="of each kind")
-    parser.add_argument("--only", nargs="*", default=[], help="some kinds: their names")
+    parser.add_argument("--together", type=int, default=TOGETHER, help="kinds at the same time")
+    parser.add_argument("--only", nargs="+", choices=by_name, default=list(by_name))
     parser.add_argument("--write", type=pathlib.Path)
     given = parser.parse_args()
-    trial = run(given.cycles, frozenset(given.only))
-    print(*trial.tables, sep="\n\n")
+    outcome = run(given.cycles, [by_name[name] for name in given.only], given.together)
+    print(*outcome.parts, sep="\n\n")
     if given.write:
-        page.write(
-            given.write, "zero", f"python -m tests.soak.zero --cycles {given.cycles}", trial.tables
-        )
-    for name in trial.bad:
-        print(f"NOT GOOD: {name}", file=sys.stderr)
-    return 1 if trial.bad else 0
+        only = f" --only {' '.join(given.only)}" if len(given.only) < len(KINDS) else ""
+        command = f"./dev soak zero --cycles {given.cycles} --together {given.together}{only}"
+        page.write(given.write, "zero", command, outcome.parts)
+    for name in outcome.bad:
+        print(f"NOT GOOD: {name} {outcome.broken.get(name, '')}", file=sys.stderr)
+    return 1 if outcome.bad else 0
 
 
 if __name__ == "__main__":
