@@ -1,19 +1,15 @@
-"""The original's cycle against ours: same image, same application, same load, turn by turn.
+"""One push under load, whoever takes it: the product, or a baseline; and what users saw."""
 
-``python -m benchmarks.cycle [--cycles 10] [--clients 12] [--json]``
-"""
-
-import argparse
-import contextlib
 import dataclasses
+import pathlib
 import sys
 import time
-from collections.abc import Callable
+from typing import Protocol
 
-import docker
+import docker.errors
 
-from benchmarks import original, table
-from build_hook.demo import baseimage, git, gitserver, product, show, stage, traffic, workcopy
+from benchmarks import command
+from build_hook.demo import baseimage, git, gitserver, show, stage, traffic, workcopy
 from build_hook.store import builds
 
 WARM_UP = 0.7
@@ -28,6 +24,30 @@ class Cycle:
     failed: int
     longest_gap_ms: int
     push_to_live_s: float
+
+
+class Way(Protocol):
+    """How a baseline brings what a folder holds to a published port."""
+
+    @property
+    def published(self) -> int:
+        """The port that its users ask."""
+        ...
+
+    def cycle(self, repository: pathlib.Path) -> None:
+        """Build the folder and put its container in the place of the old one."""
+        ...
+
+
+class Side(Protocol):
+    """Whoever takes pushes to a repository."""
+
+    url: str
+    copy: workcopy.WorkCopy
+
+    def wait(self, commit: str) -> None:
+        """Wait until all that a push sets off has ended."""
+        ...
 
 
 class Ours:
@@ -51,34 +71,28 @@ class Ours:
         sys.exit("the deploy did not end in time: " + self._on.product.last_words())
 
 
-class Theirs:
-    """A push that the original takes: pull in the clone, then its cycle."""
+class Baseline:
+    """A push that a baseline takes: pull in the clone, then its way."""
 
-    def __init__(self, on: stage.Stage, client: docker.DockerClient) -> None:
-        published = product.free_port()
-        self.url = f"http://127.0.0.1:{published}"
-        self.commit = ""
-        self._clone = on.folder / "clone"
+    def __init__(self, on: stage.Stage, name: str, way: Way) -> None:
+        self.url = f"http://127.0.0.1:{way.published}"
+        self._way = way
+        self._clone = on.folder / f"clone-{name}"
         self._done: set[str] = set()
-        self._hook = original.Original(
-            client=client,
-            tag=f"build-hook-benchmark/{on.docker.instance}",
-            target=8000,
-            published=published,
-            args={"BASE": on.base},
-            labels={baseimage.LABEL: on.docker.instance},
-        )
-        url = on.host.create("original")
-        self.copy = workcopy.WorkCopy(on.folder / "original", url, on.host.authorization)
+        self._problem: str | None = None
+        self._repository = on.host.create(name)
+        self.copy = workcopy.WorkCopy(on.folder / name, self._repository, on.host.authorization)
         self.copy.fill(baseimage.APPS / "web")
-        self._url = url
 
     def delivered(self, moved: gitserver.Moved) -> None:
-        """What the original's web server ran for a delivery."""
-        if not self._clone.exists():
-            git.run("clone", "--quiet", self._url, str(self._clone))
-        git.run("pull", "--quiet", "origin", "main", folder=self._clone)
-        self._hook.cycle(self._clone)
+        """What its web server runs for a delivery."""
+        try:
+            if not self._clone.exists():
+                git.run("clone", "--quiet", self._repository, str(self._clone))
+            git.run("pull", "--quiet", "origin", "main", folder=self._clone)
+            self._way.cycle(self._clone)
+        except (OSError, command.CommandError, docker.errors.DockerException) as error:
+            self._problem = str(error)
         self._done.add(moved.after)
 
     def wait(self, commit: str) -> None:
@@ -86,11 +100,13 @@ class Theirs:
         deadline = time.monotonic() + PATIENCE
         while commit not in self._done:
             if time.monotonic() > deadline:
-                sys.exit("the original's cycle did not end in time")
+                sys.exit(f"the cycle behind {self.url} did not end in time")
             time.sleep(0.05)
+        if self._problem:
+            sys.exit(f"the cycle behind {self.url} failed: {self._problem}")
 
 
-def measure(side: Ours | Theirs, version: str, clients: int) -> Cycle:
+def measure(side: Side, version: str, clients: int) -> Cycle:
     """One push under load."""
     with traffic.Traffic({"web": side.url}, clients) as load:
         while load.answering("web") is None:
@@ -115,77 +131,3 @@ def push(copy: workcopy.WorkCopy, version: str) -> tuple[str, float]:
     commit = copy.commit(version)
     copy.push()
     return commit, time.monotonic()
-
-
-def run(cycles: int, clients: int, say: Callable[[str], None]) -> dict[str, list[Cycle]]:
-    """All cycles of both sides, one of each in turn."""
-    with (
-        stage.set_up(say) as on,
-        contextlib.closing(docker.DockerClient(base_url=on.docker.host)) as client,
-    ):
-        sides = {"original": Theirs(on, client), "build-hook": Ours(on)}
-        on.copies["web"].fill(baseimage.APPS / "web")
-        deliver_to(on, sides)
-        for name, side in sides.items():
-            commit, _ = push(side.copy, f"{name}-first")
-            side.wait(commit)
-        found: dict[str, list[Cycle]] = {name: [] for name in sides}
-        for number in range(cycles):
-            for name, side in sides.items():
-                found[name].append(measure(side, f"{name}-{number}", clients))
-                say(f"cycle {number + 1} of {cycles}, {name}: {found[name][-1]}")
-        return found
-
-
-def deliver_to(on: stage.Stage, sides: dict[str, Ours | Theirs]) -> None:
-    """Let each side hear of its own repository's pushes."""
-    theirs = sides["original"]
-    assert isinstance(theirs, Theirs)
-
-    def pushed(moved: gitserver.Moved) -> None:
-        if moved.repository.stem == "original":
-            theirs.delivered(moved)
-        else:
-            on.webhook.fire(moved)
-
-    on.host.pushed = pushed
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cycles", type=int, default=10)
-    parser.add_argument("--clients", type=int, default=12, help="of each manner, 12 requests/s")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    found = run(given.cycles, given.clients, lambda text: print(text, file=sys.stderr))
-    figures = ("requests", "failed", "longest_gap_ms", "push_to_live_s")
-    columns = {
-        name: {figure: [getattr(cycle, figure) for cycle in cycles] for figure in figures}
-        for name, cycles in found.items()
-    }
-    if given.json:
-        table.show_json(
-            {n: {f: table.summary(v) for f, v in side.items()} for n, side in columns.items()}
-        )
-        return
-    rate = 2 * given.clients * 12
-    table.show(
-        f"{given.cycles} cycles each, in turn, at {rate} requests/s: median [min-max] a cycle",
-        ("", "requests", "failed", "longest gap ms", "push-to-live s", "failed in all"),
-        [
-            (
-                name,
-                table.spread(side["requests"]),
-                table.spread(side["failed"]),
-                table.spread(side["longest_gap_ms"]),
-                table.spread(side["push_to_live_s"], 2),
-                str(sum(side["failed"])),
-            )
-            for name, side in columns.items()
-        ],
-    )
-
-
-if __name__ == "__main__":
-    main()

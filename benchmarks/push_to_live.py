@@ -10,16 +10,13 @@ import argparse
 import dataclasses
 import http.client
 import itertools
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import cycle, table
+from benchmarks import command, cycle, table
 from build_hook.demo import baseimage, product, show, stage, traffic
-from build_hook.deploy import clients
 from build_hook.store import builds
 
 TARGET = 1.15
@@ -56,30 +53,15 @@ def by_hand(on: stage.Stage, version: str) -> tuple[float, float]:
     copy.write("version.txt", f"{version}\n")
     tag = f"build-hook-benchmark/{on.docker.instance}:by-hand"
     port = product.free_port()
-    label = f"--label={baseimage.LABEL}={on.docker.instance}"
-    client = clients.find()
     begun = time.monotonic()
-    docker(
-        *client.argv, f"--build-arg=BASE={on.base}", "-q", label, "-t", tag, str(copy.folder),
-        env=dict(client.env),
-    )  # fmt: skip
+    command.Images(on.docker.instance, on.base).build(copy.folder, tag)
     built = time.monotonic()
-    container = docker(client.argv[0], "run", "-d", label, "-p", f"127.0.0.1:{port}:8000", tag)
+    container = command.docker("run", "-d", "-p", f"127.0.0.1:{port}:8000", tag)
     while not answers(port, version):
         time.sleep(0.01)
     ready = time.monotonic()
-    docker(client.argv[0], "rm", "-f", container)
+    command.docker("rm", "-f", container)
     return ready - begun, built - begun
-
-
-def docker(*argv: str, env: dict[str, str] | None = None) -> str:
-    """Run a docker command; what it prints."""
-    done = subprocess.run(
-        argv, env=os.environ | (env or {}), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{argv[1]}: {done.stderr}")
-    return done.stdout.strip()
 
 
 def answers(port: int, version: str) -> bool:

@@ -69,7 +69,6 @@ def read(found: dict[str, Any], network: str) -> Container:
     """A container by what the engine says of it; its address is that on ``network``."""
     state, named = found["State"], found["Config"]["Labels"]
     networks = found["NetworkSettings"]["Networks"]
-    ours = networks.get(network, {})
     return Container(
         id=found["Id"],
         name=found["Name"].removeprefix("/"),
@@ -77,7 +76,7 @@ def read(found: dict[str, Any], network: str) -> Container:
         build=int(named[labels.BUILD]),
         commit=named.get(labels.COMMIT, ""),
         status=state["Status"],
-        address=ours.get("IPAddress") or ("127.0.0.1" if "host" in networks else None),
+        address=_address(networks, network),
         restarts=found["RestartCount"],
         exit_code=state["ExitCode"],
         out_of_memory=state["OOMKilled"],
@@ -93,11 +92,11 @@ def read(found: dict[str, Any], network: str) -> Container:
 def listed(entry: dict[str, Any], network: str) -> Container:
     """A container by what the engine's list says of it: without exit status and health."""
     named = entry["Labels"]
-    ours = entry["NetworkSettings"]["Networks"].get(network, {})
+    address = _address(entry["NetworkSettings"]["Networks"], network)
     return Container(
         entry["Id"], entry["Names"][0].removeprefix("/"), named[labels.PROJECT],
         int(named[labels.BUILD]), named.get(labels.COMMIT, ""), entry["State"],
-        ours.get("IPAddress") or None, 0, 0, False, None, float(entry["Created"]),
+        address, 0, 0, False, None, float(entry["Created"]),
         int(named.get(labels.REPLICA, "1")), service=named.get(labels.SERVICE, ""),
     )  # fmt: skip
 
@@ -123,3 +122,9 @@ def with_end(of: Container, api: Any) -> Container:
     )
     codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
     return dataclasses.replace(of, exit_code=codes[-1] if codes else of.exit_code)
+
+
+def _address(networks: dict[str, Any], network: str) -> str | None:
+    """Where a container is reached: in our network, or on the host's own."""
+    address = networks.get(network, {}).get("IPAddress")
+    return address or ("127.0.0.1" if "host" in networks else None)

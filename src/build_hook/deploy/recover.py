@@ -64,12 +64,13 @@ class Recovery:
         targets: dict[str, places.Target] = {}
         known = {p.name: p for p in registered}
         boxes = self._boxes()
-        for name, serving in self._store.serving().items():
+        serving = self._store.serving()
+        for name, row in serving.items():
             of = known.get(part.root(name))
             deployed = self._rescue.deployed(name, serving, of) if of else None
             if deployed is None:
                 continue
-            box = boxes.get((name, serving.build))
+            box = boxes.get((name, row.build))
             addresses = self._running_addresses(name, box)
             if any(addresses):
                 targets[name] = places.Target(deployed, addresses)

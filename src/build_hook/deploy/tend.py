@@ -79,7 +79,7 @@ class Tender(threading.Thread):
         while True:
             now = time.time()
             try:
-                found = self._containers.all()
+                found = self._containers.roll_call()
                 for each in found:
                     self._refresh(each)
                 self._find_lost({(each.unit, each.build) for each in found})

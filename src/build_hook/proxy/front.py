@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from build_hook import errors, project, settings
 from build_hook.proxy import certificates, frontends, places, planning, ports, rendering, runtime
 
+_States = Sequence[runtime.ServerState]
 _COME_BACK = 10.0
 _OUTDATED = "what HAProxy was started with is not what it should do"
 
@@ -36,7 +37,10 @@ class Front:
         left out, see ``require``.
         """
         with self._lock:
-            self._places = {p.name: self._place(p, (live or {}).get(p.name)) for p in projects}
+            now = self._servers() if live else ()
+            self._places = {
+                p.name: self._place(p, (live or {}).get(p.name), now) for p in projects
+            }
             self._planner.know(projects)
             self._planner.refresh(self._places.values())
             self._planner.strangers = self._ports.strangers(self._wanted())
@@ -162,12 +166,14 @@ class Front:
 
     # Private
 
-    def _place(self, registered: project.Project, live: places.Target | None) -> places.Place:
+    def _place(
+        self, registered: project.Project, live: places.Target | None, now: _States
+    ) -> places.Place:
         known = self._places.get(registered.name)
         if known and known.serves:
             return known
         if live:
-            return places.Place(live.project, self._slot_of(live) or 0, live.addresses)
+            return places.Place(live.project, places.slot_of(live, now) or 0, live.addresses)
         return places.Place(registered)
 
     def _next_place(self, old: places.Place, target: places.Target) -> places.Place:
@@ -228,15 +234,11 @@ class Front:
                 )
             time.sleep(0.05)
 
-    def _slot_of(self, target: places.Target) -> int | None:
-        """The slot that already sends traffic to a container, after a restart of ours."""
-        at = set(target.addresses) - {""}
-        names = {item.name for item in rendering.listeners(target.project, None)}
+    def _servers(self) -> _States:
+        """All server lines, asked for once for all projects; none where the proxy is down."""
         with contextlib.suppress(errors.ProxyError):
-            for state in self._runtime.servers():
-                if state.backend in names and state.address in at and state.is_ready:
-                    return rendering.slot_index(state.name)
-        return None
+            return self._runtime.servers()
+        return ()
 
     def _free_slot(self, place: places.Place) -> int:
         """A slot without sessions; the one after the live one where all have some."""

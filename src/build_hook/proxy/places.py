@@ -59,6 +59,16 @@ def first(addresses: Iterable[str]) -> str:
     return next(filter(None, addresses), "")
 
 
+def slot_of(target: Target, now: Iterable[runtime.ServerState]) -> int | None:
+    """The slot that sends traffic to a version already, after a restart of ours."""
+    at = set(target.addresses) - {""}
+    names = {item.name for item in rendering.listeners(target.project, None)}
+    for state in now:
+        if state.backend in names and state.address in at and state.is_ready:
+            return rendering.slot_index(state.name)
+    return None
+
+
 def switch_commands(old: Place | None, new: Place) -> list[str]:
     """HAProxy's commands that make the new place take what the old one had."""
     commands: list[str] = []

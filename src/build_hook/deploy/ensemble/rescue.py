@@ -52,16 +52,16 @@ class Rescue:
                 self._containers.stop(left.id, piece.part.stop_grace_period)
 
     def deployed(
-        self, unit: str, serving: builds.Serving, registered: project.Project
+        self, unit: str, serving: Mapping[str, builds.Serving], registered: project.Project
     ) -> project.Project | None:
-        """What a unit was deployed with; None if it has no container of its own."""
-        whole = self._store.serving().get(part.root(unit))
+        """What one of those that serve was deployed with; None without a container of its own."""
+        whole = serving.get(part.root(unit))
         pieces = self._parts.of(whole.build) if whole else ()
         if unit != registered.name:
             return next((p.part for p in pieces if p.part.name == unit), None)
         if pieces:
             return None
-        return job.deployed_with(self._store.get(serving.build), registered)
+        return job.deployed_with(self._store.get(serving[unit].build), registered)
 
     def whole_build(self, unit: str, build: int) -> int:
         """The build of the whole project that a unit's container belongs to now."""
