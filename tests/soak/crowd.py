@@ -6,10 +6,12 @@
 import argparse
 import concurrent.futures
 import pathlib
+import random
 import sys
 import time
 from typing import Any
 
+from benchmarks import page, table
 from build_hook import registry
 from build_hook.store import builds
 from tests.functional import host as hosts
@@ -91,19 +93,33 @@ def _unfairness(host: hosts.Host, known: int) -> int:
     )
 
 
-def start(host: hosts.Host, projects: int) -> float:
-    """Seconds that a worker needs to begin work beside so many running projects."""
-    made = [hosts.plain_project(f"runs-{n}") for n in range(projects)]
+def start(host: hosts.Host, projects: int, times: int) -> list[float]:
+    """Seconds from a worker's end to its successor being ready, beside projects that run."""
+    numbers = random.Random(projects).sample(range(20_000, 32_000), projects)
+    made = [
+        hosts.plain_project(f"runs-{n}", ports=[hosts.port(number, 8000, "http")])
+        for n, number in enumerate(numbers)
+    ]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda of: _run(host, of), made))
     registry.save(host.settings.registry, registry.Registry(projects=tuple(made)))
     with host.product:
         host.product.wait_until_ready()
-        hosts.wait_for(lambda: "worker: ready" in host.log(), "the first worker", 120)
-        host.replaced("worker", host.kill("worker"))
-        begun = time.monotonic()
-        hosts.wait_for(lambda: host.log().count("worker: ready") > 1, "the worker", 120)
-        return time.monotonic() - begun
+        hosts.wait_for(lambda: _ready(host), "the first worker", 120)
+        assert len(host.containers.roll_call()) == projects, "some ended, or were removed"
+        return [_restart(host) for _ in range(times)]
+
+
+def _ready(host: hosts.Host) -> int:
+    return host.log().count("worker: ready")
+
+
+def _restart(host: hosts.Host) -> float:
+    before = _ready(host)
+    begun = time.monotonic()
+    host.kill("worker")
+    hosts.wait_for(lambda: _ready(host) > before, "the worker", 120)
+    return time.monotonic() - begun
 
 
 def _run(host: hosts.Host, of: Any) -> None:
@@ -116,42 +132,40 @@ def _run(host: hosts.Host, of: Any) -> None:
     store.set_serving(of.name, build.id, None)
 
 
-def page(found: dict[str, str], command: str) -> str:
-    lines = [
-        "# A crowd",
-        "",
-        f"Made by `{command}` on {time.strftime('%d %B %Y', time.gmtime())}, on two processors.",
-        "",
-        "Every project pushes at the same moment, and the first one again and again; two are",
-        "built side by side. Then a worker is started beside projects that run: the time from",
-        "the end of its predecessor to being ready.",
-        "",
-        "| what | found |",
-        "| --- | --- |",
-        *(f"| {name} | {value} |" for name, value in found.items()),
-    ]
-    return "\n".join(lines) + "\n"
+def _crowd(base: str, chosen: argparse.Namespace) -> bool:
+    with hosts.serving(base, **KNOBS) as host:
+        found = crowd(host, chosen.projects)
+    text = page.table(("what", "found"), list(found.items()))
+    print(text, flush=True)
+    if chosen.write:
+        command = f"./dev soak crowd --projects {chosen.projects} --running 0"
+        page.write(chosen.write, "crowd", command, [text])
+    return found["last commit live"] == f"{chosen.projects} of {chosen.projects}"
+
+
+def _start(base: str, chosen: argparse.Namespace) -> bool:
+    with hosts.serving(base, start=False, **KNOBS) as host:
+        took = start(host, chosen.running, chosen.times)
+    what = f"a worker ready beside {chosen.running} running projects, s"
+    row = (what, str(len(took)), table.spread(took, 2), f"{START_WITHIN:g}")
+    text = page.table(("what", "times", "found", "aim: at most"), [row])
+    print(text, flush=True)
+    if chosen.write:
+        command = f"./dev soak crowd --projects 0 --running {chosen.running}"
+        page.write(chosen.write, "start", command, [text])
+    return max(took) < START_WITHIN
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.crowd", description=__doc__)
-    parser.add_argument("--projects", type=int, default=50)
-    parser.add_argument("--running", type=int, default=200)
+    parser.add_argument("--projects", type=int, default=50, help="that push at once; 0: none")
+    parser.add_argument("--running", type=int, default=200, help="beside a start; 0: no start")
+    parser.add_argument("--times", type=int, default=5, help="that the worker is started")
     parser.add_argument("--write", type=pathlib.Path)
     chosen = parser.parse_args()
     with hosts.base_image() as base:
-        with hosts.serving(base, **KNOBS) as host:
-            found = crowd(host, chosen.projects)
-        print(found, flush=True)
-        with hosts.serving(base, start=False, **KNOBS) as host:
-            took = start(host, chosen.running)
-    found[f"start beside {chosen.running} running projects, s"] = f"{took:.1f}"
-    print(found, flush=True)
-    command = f"python -m tests.soak.crowd --projects {chosen.projects}"
-    if chosen.write:
-        chosen.write.write_text(page(found, command), encoding="utf-8")
-    everyone = f"{chosen.projects} of {chosen.projects}"
-    return 0 if found["last commit live"] == everyone and took < START_WITHIN else 1
+        is_good = not chosen.projects or _crowd(base, chosen)
+        return 0 if (not chosen.running or _start(base, chosen)) and is_good else 1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ CEILING = cgroups.Ceiling(cpus=1.5, memory=2**20, pids=10)
 def first(tmp_path):
     """A hierarchy for each controller, as cgroup v1 has them, with one group."""
     files = {
-        "cpu": ("cpu.cfs_period_us", "cpu.cfs_quota_us"),
+        "cpu": ("cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.shares"),
         "memory": ("memory.limit_in_bytes", "memory.stat", "memory.oom_control"),
         "pids": ("pids.max", "pids.events", "cgroup.procs"),
     }
@@ -32,8 +32,8 @@ def second(tmp_path):
     (tmp_path / "cgroup.subtree_control").touch()
     folder = tmp_path / "system.slice/docker-x.scope"
     folder.mkdir(parents=True)
-    for name in ("cpu.max", "memory.max", "memory.swap.max", "pids.max", "memory.stat",
-                 "memory.events", "pids.events", "cgroup.procs"):  # fmt: skip
+    for name in ("cpu.max", "cpu.weight", "io.weight", "memory.max", "memory.swap.max", "pids.max",
+                 "memory.stat", "memory.events", "pids.events", "cgroup.procs"):  # fmt: skip
         (folder / name).touch()
     return tmp_path
 
@@ -45,6 +45,7 @@ def test_limits_of_the_first_version(first):
     assert read == {
         "cpu.cfs_period_us": "20000",
         "cpu.cfs_quota_us": "30000",
+        "cpu.shares": "102",
         "memory.limit_in_bytes": "1048576",
         "pids.max": "10",
     }
@@ -57,10 +58,23 @@ def test_limits_of_the_second_version(second):
     read = {p.name: p.read_text() for p in folder.iterdir() if p.stat().st_size}
     assert read == {
         "cpu.max": "30000 20000",
+        "cpu.weight": "10",
+        "io.weight": "10",
         "memory.max": "1048576",
         "memory.swap.max": "0",
         "pids.max": "10",
     }
+
+
+def test_kernel_that_knows_no_weights_limits_all_the_same(second):
+    folder = second / "system.slice/docker-x.scope"
+    for name in ("cpu.weight", "io.weight"):
+        (folder / name).unlink()
+
+    cgroups.Group("system.slice:docker:x", second).limit(CEILING)
+
+    assert (folder / "pids.max").read_text() == "10"
+    assert not (folder / "cpu.weight").exists()
 
 
 def test_group_that_is_gone_is_not_made_anew(first):

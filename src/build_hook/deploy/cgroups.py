@@ -18,6 +18,9 @@ CONTROLLERS = ("cpu", "memory", "pids")
 # Microseconds. Short, so that who waits for a processor behind a build does not wait long.
 _PERIOD = 20_000
 _LEAST_QUOTA = 1_000
+# A tenth of what everybody else has by default: what serves comes first where both want more
+# than there is, and a build still gets on.
+_WEIGHTS = {"cpu.weight": "10", "io.weight": "10", "cpu.shares": "102"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Group:
         return all(folder.is_dir() for folder in self._folders.values())
 
     def limit(self, to: Ceiling) -> None:
-        """Set what it may take; memory counts with swap.
+        """Set what it may take, and that it gives way; memory counts with swap.
 
         Raises:
             OSError: if it is gone, or not ours to write.
@@ -73,6 +76,9 @@ class Group:
             with contextlib.suppress(FileNotFoundError):
                 self._write("memory", "memory.memsw.limit_in_bytes", str(to.memory))
         self._write("pids", "pids.max", str(to.pids))
+        for file, weight in _WEIGHTS.items():
+            with contextlib.suppress(OSError):  # of the other version, or not in this kernel
+                self._write("cpu", file, weight)
 
     def memory(self) -> int:
         """Bytes that cannot be had back by dropping caches."""

@@ -1,0 +1,23 @@
+"""The short forms of the crowd; ``./dev soak crowd`` is the whole of it."""
+
+from tests.functional import host as hosts
+from tests.soak import crowd
+
+
+def test_all_that_push_at_once_end_live_in_a_fair_order(base):
+    with hosts.serving(base, **crowd.KNOBS) as host:
+        found = crowd.crowd(host, 6)
+
+    assert found["last commit live"] == "6 of 6"
+    assert int(found["pushes"]) == 6 + crowd.GREEDY - 1
+    overtaken = int(found["most places that a project was overtaken by"])
+    assert overtaken <= crowd.KNOBS["concurrency"], "the greedy project is served out of turn"
+
+
+def test_worker_starts_quickly_beside_projects_that_run(base):
+    with hosts.serving(base, start=False, **crowd.KNOBS) as host:
+        took = crowd.start(host, 12, 2)
+
+        assert len(took) == 2
+        assert max(took) < crowd.START_WITHIN
+        assert len(host.containers.roll_call()) == 12
