@@ -41,6 +41,15 @@ def is_good(
     return statistics.median(failed) == 0 and max(failed) <= most and gap < most_gap_ms
 
 
+def gone_live(made: hosts.Project, commit: str) -> builds.Build:
+    """Wait for the end of a deploy: the build that brought a commit, by delivery or by looking."""
+    made.ended(commit, PATIENCE)
+    found = [build for build in made.history() if build.commit == commit]
+    live = next((build for build in found if build.phase is builds.Phase.LIVE), None)
+    assert live is not None, [f"{build.phase}: {build.reason}" for build in found]
+    return live
+
+
 def streams(made: hosts.Project, cycles: int) -> list[Cycle]:
     """Cycles under 240 requests a second."""
     made.live()
@@ -53,7 +62,7 @@ def streams(made: hosts.Project, cycles: int) -> list[Cycle]:
             commit = made.push()
             pushed = time.monotonic()
             seen = load.wait_for(made.name, made.version, PATIENCE)
-            assert made.ended(commit, PATIENCE).phase is builds.Phase.LIVE
+            gone_live(made, commit)
             time.sleep(0.3)
             load.check()
             window = load.window(begun)
@@ -83,7 +92,7 @@ def _udp_stretch(made: hosts.Project, cycles: int) -> list[Cycle]:
             commit = made.push()
             pushed = time.monotonic()
             seen = hosts.wait_for(lambda: senders.answers(made.version), "the new version")
-            assert made.ended(commit, PATIENCE).phase is builds.Phase.LIVE
+            gone_live(made, commit)
             time.sleep(0.3)
             marks.append((begun, time.monotonic(), seen - pushed))
         senders.stop()
@@ -115,8 +124,7 @@ def websockets(made: hosts.Project, cycles: int) -> list[Cycle]:
             commit = made.push()
             pushed = time.time()
             asked, ends = _ask_until_cut(held, version)
-        build = made.ended(commit, PATIENCE)
-        assert build.phase is builds.Phase.LIVE
+        build = gone_live(made, commit)
         assert build.finished is not None
         lived = [end - build.finished for end in ends]
         early = sum(one < GRACE - 0.5 for one in lived)
