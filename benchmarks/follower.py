@@ -131,18 +131,19 @@ class Follower:
             if time.monotonic() > deadline:
                 raise errors.ProxyError("The baseline's proxy does not answer")
             time.sleep(0.02)
-        self._threads = [threading.Thread(target=t) for t in (self._listen, self._follow)]
-        for thread in self._threads:
-            thread.start()
+        self._listener = threading.Thread(target=self._listen)
+        self._follower = threading.Thread(target=self._follow)
+        self._listener.start()
+        self._follower.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._changed.set()
+        self._follower.join()  # before the proxy that it tells
         for one in self._processes:
             one.terminate()
-        for thread in self._threads:
-            thread.join()
+        self._listener.join()
         for one in self._processes:
             one.communicate()
 

@@ -19,6 +19,7 @@ import docker
 
 from benchmarks import command, cycle, follower, original, page, recreated, rollout, table
 from build_hook.demo import baseimage, gitserver, load, product, stage
+from build_hook.deploy import engine
 
 OURS = "build-hook"
 TARGET = 8000
@@ -68,9 +69,8 @@ class Ways:
             return recreated.Recreated(self._images, image, TARGET, published)
         rolled = ROLLED[name]
         made = rollout.Rollout(self._images, image, TARGET, published, rolled.drain)
-        proxy = follower.Follower(
-            self._on.folder / name, self._on.docker, made.label, rolled.manner
-        )
+        own = engine.Engine(self._on.docker.host, self._on.docker.instance)
+        proxy = follower.Follower(self._on.folder / name, own, made.label, rolled.manner)
         self._stack.enter_context(proxy.serve(published, TARGET))
         return made
 
