@@ -9,7 +9,7 @@ from tests.repo import source
 LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
-    "proof recipe refs script shim",
+    "proof recipe refs script shim slots",
     "buildlog certificate condition followed intake limiter log_folder login marked process "
     "progress schedule service signatures timetable wake web_log web_worker",
     "composed secret_files settings",
@@ -22,8 +22,8 @@ LAYERS = (
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "orders proxy rebuilds registry warden",
-    "adoption builder catalogue collect cost departures gate judge scripted standing supervise "
-    "tally tend turns",
+    "adoption builder catalogue collect cost departures gate judge scripted sentence standing "
+    "supervise tally tend turns",
     "delivery doctor health job listing upkeep watch",
     "ensemble farewell sources",
     "autopsy cycle hooks housekeeping reconcile recover replay scale wanted",

@@ -34,6 +34,7 @@ def test_object_of_every_delivery(delivery):
     expected = delivery.expected
     assert list(found) == [
         "provider", "event", "kind", "repository", "clone_urls", "changes", "verified", "matches",
+        "summary",
     ]  # fmt: skip
     assert found["provider"] == delivery.provider
     assert found["kind"] == expected["kind"]

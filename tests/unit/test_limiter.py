@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from build_hook.web import limiter
@@ -48,10 +50,37 @@ def test_addresses_are_apart_but_a_network_of_ipv6_is_one(clock):
 
 
 def test_memory_is_bounded_and_the_longest_silent_is_forgotten(clock):
-    failures = made(clock, burst=1, most=100)
+    failures = made(clock, burst=1, most=96)
     failures.fail("192.0.2.1")
     for number in range(10_000):
+        clock[0] += 0.001
         failures.fail(f"10.0.{number // 256}.{number % 256}")
 
-    assert len(failures) == 100
+    assert len(failures) == 96
     assert failures.fail("192.0.2.1") is None
+    assert failures.fail(f"10.0.{9_999 // 256}.{9_999 % 256}") is not None
+
+
+def test_an_address_that_fails_again_keeps_its_place(clock):
+    failures = made(clock, burst=2, most=8)
+
+    for number in range(7):
+        failures.fail(f"10.0.0.{number}")
+    assert failures.fail("10.0.0.0") is None
+
+    assert len(failures) == 7
+    assert failures.fail("10.0.0.0") == 10
+
+
+def test_processes_count_together():
+    """As web's do: the master makes it, workers inherit it."""
+    failures = limiter.Limiter(burst=3, every=1000.0)
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            failures.fail("192.0.2.1")
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    assert failures.fail("192.0.2.1") == 1000
+    assert failures.fail("192.0.2.2") is None

@@ -91,7 +91,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     """The object as text for a person."""
     proof = {True: "yes", False: "NO", None: "no secret is known"}[found["verified"]]
     lines = [
-        f"{found['event']} of {found['provider']}, which is a {found['kind']}",
+        found["summary"],
+        f"event       {found['event']} of {found['provider']}, which is a {found['kind']}",
         f"repository  {found['repository'] or '-'}",
         f"verified    {proof}",
     ]

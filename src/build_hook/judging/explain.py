@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from build_hook import project, push
-from build_hook.judging import decision, forges, judge, matching, signatures
+from build_hook.judging import decision, forges, judge, matching, sentence, signatures
 from build_hook.store import archive
 from build_hook.web import replay
 
@@ -71,6 +71,7 @@ def describe(judgement: judge.Judgement) -> dict[str, Any]:
         "changes": [_change(change) for change in event.changes],
         "verified": judgement.verified,
         "matches": [_match(match) for match in judgement.matches],
+        "summary": sentence.say(event, judgement.verified, judgement.matches),
     }
 
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from typing import IO, Any
 
-from build_hook.web import answers
+from build_hook.web import answers, slots
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,6 +27,7 @@ class Body:
         self.size = 0
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
+        self.slot: int | None = None  # among the large ones
 
     @property
     def is_large(self) -> bool:
@@ -82,7 +83,7 @@ class Intake:
         self._folder = folder
         self._patience = patience
         self._rate = rate
-        self._spooled = 0
+        self._large = slots.Slots(MOST_SPOOLED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: answers.Send) -> None:
         """Serve one request, or the start and end of the process."""
@@ -99,8 +100,9 @@ class Intake:
             await answers.refuse(send, refusal)
             await self._discard(receive)
         finally:
-            self._spooled -= body.is_large
             body.close()
+            if body.slot is not None:
+                self._large.give(body.slot)
 
     async def _read(self, body: Body, scope: Scope, receive: Receive) -> None:
         if not scope.get("query_string", b"").isascii():  # Falcon would stumble over it
@@ -140,7 +142,8 @@ class Intake:
             )
 
     def _spool(self, body: Body) -> None:
-        if self._spooled >= MOST_SPOOLED:
+        body.slot = self._large.take()
+        if body.slot is None:
             raise answers.RefusedError(
                 503, "Too many large bodies at once", "Send it again", retry_after=10
             )
@@ -153,7 +156,6 @@ class Intake:
                 "Make room on the server's disk, then send it again",
                 retry_after=60,
             ) from error
-        self._spooled += 1
 
     async def _discard(self, receive: Receive) -> None:
         # A connection that is closed with bytes unread is reset, and the client never sees

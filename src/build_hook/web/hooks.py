@@ -54,7 +54,7 @@ class Hooks:
         self._store = store
         self._link = link
         self._failures = failures
-        # Large bodies are loaded and parsed one at a time: this bounds the memory.
+        # Large bodies are loaded and parsed one at a time in each process: this bounds the memory.
         self._large = asyncio.Semaphore(1)
 
     async def on_get(
