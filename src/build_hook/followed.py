@@ -33,8 +33,8 @@ class Followed(values.Value):
     ci: tuple[_Text, ...] = pydantic.Field(
         default=(),
         description="with after_ci, the runs that count, as patterns of their names, such as "
-        "build or ci/*; none: every workflow, action, pipeline or build, and no commit status "
-        "or check suite",
+        "build or ci/*; none: every workflow, action, pipeline or build, but no commit status, no "
+        "check suite, and nothing that a schedule started",
     )
     paths: tuple[_Text, ...] = pydantic.Field(
         default=(), description="build only if a file of one of these patterns has changed"

@@ -62,7 +62,7 @@ class Check:
 
     ``branch`` is the short name of what it ran for, None where the host does not say; ``tag``
     tells whether that is a tag, None where the host does not say. A ``single`` one is a status
-    among several of a commit, or the run of one among several CI systems.
+    among several of a commit, the run of one among several CI systems, or one by the clock.
     """
 
     commit: str

@@ -2,9 +2,10 @@
 
 usage: python -m tests.fuzz.forges --runs N [--seed S] [--engine mutation|atheris] [--write FILE]
 
-Each run takes a real delivery, spoils its payload, its bytes, its headers or several of them,
-signs some of the results anew, and has them judged. A run fails if anything but a judgement comes
-out, if something moved without proof, or if what was read cannot be stored or is no valid ref.
+Each run takes a real delivery, or one made from a host's documentation, spoils its payload, its
+bytes, its headers or several of them, signs some of the results anew, and has them judged. A run
+fails if anything but a judgement comes out, if something moved without proof, or if what was read
+cannot be stored or is no valid ref.
 """
 
 import argparse
@@ -23,9 +24,9 @@ from typing import Any
 from benchmarks import page
 from build_hook import project, push
 from build_hook.judging import explain, forges, judge, matching
-from tests import deliveries
+from tests import deliveries, documented
 
-SOURCES = tuple(deliveries.all_of_them().values())
+SOURCES = (*deliveries.all_of_them().values(), *documented.all_of_them())
 NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 1e308, 10**30, "", "x", "0" * 40, "f" * 64, "refs/heads/main",
     "refs/tags/v1", "\ud800", "\udfff\ud800", "a\0b", "\x1b[2J", "%s%n", "../..", "-x", "$(id)",
@@ -71,23 +72,28 @@ def world() -> matching.Index:
 
 
 def registered() -> list[project.Project]:
-    """A project for every repository of the recorded deliveries, and then some."""
-    projects: list[project.Project] = []
-    for number, one in enumerate(SOURCES):
-        event = one.read()
-        url = f"https://{event.host or 'git.example'}/{event.repository or 'team/app'}"
-        ref = one.expected["changes"][0]["ref"] if one.expected["changes"] else "main"
-        given: dict[str, Any] = {"webhook_secrets": ("main",)}
-        if number % 5 == 4:
-            given = {"webhook_secrets": (), "allow_unsigned": True}
-        if number % 7 == 0:
-            given |= {"tags": "v*[0-9]**", "after_ci": True}
-        projects.append(
-            project.Project.model_validate(
-                {"name": f"p{number}", "repository": url, "ref": ref, **given}
-            )
-        )
-    return projects
+    """A project for every repository of the deliveries, and then some."""
+    return [
+        project.Project.model_validate({"name": f"p{number}", **_home(number, one)})
+        for number, one in enumerate(SOURCES)
+    ]
+
+
+def _home(number: int, one: deliveries.Delivery) -> dict[str, Any]:
+    event = one.read()
+    url = f"https://{event.host or 'git.example'}/{event.repository or 'team/app'}"
+    ref = one.expected["changes"][0]["ref"] if one.expected["changes"] else "main"
+    given: dict[str, Any] = {"webhook_secrets": ("main",)}
+    if "image" in one.expected.get("project", {}):
+        return given | one.expected["project"]
+    given |= {"repository": url, "ref": ref}
+    if "project" in one.expected:
+        return given | one.expected["project"]
+    if number % 5 == 4:
+        given |= {"webhook_secrets": (), "allow_unsigned": True}
+    if number % 7 == 0:
+        given |= {"tags": "v*[0-9]**", "after_ci": True}
+    return given
 
 
 def spoil(source: deliveries.Delivery, chance: random.Random) -> deliveries.Delivery:
@@ -206,7 +212,7 @@ def _check_change(match: judge.Match) -> None:
         assert match.action == "ignore"
         return
     assert push.is_ref(change.ref)
-    assert change.after is None or change.after.isalnum()
+    assert change.after is None or change.after.removeprefix("sha256:").isalnum()
     assert not (match.action == "build" and change.deleted)
 
 

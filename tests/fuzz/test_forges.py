@@ -28,6 +28,9 @@ WORDS = """
     commits id message author project path_with_namespace git_http_url object_kind event_name
     resource refUpdates eventType newObjectId toHash refId type links clone href slug key events
     action push_data repo_name data event_data resources run workflow_run head_sha
+    check_suite head_branch app state sha context branches package registry_package package_version
+    package_url container_metadata commit_status refname sourceBranch sourceVersion result
+    repositories self refName version syncType previous_workspace html_url owner
 """
 KEYS = strategies.sampled_from(WORDS.split()) | strategies.text(max_size=8)
 JSON = strategies.recursive(
@@ -39,7 +42,9 @@ JSON = strategies.recursive(
 )
 NAMED = """
     push create ping workflow_run repository package release repo:push repo:refs_changed
-    pr:opened diagnostics:ping mirror:repo_synchronized git.push
+    pr:opened diagnostics:ping mirror:repo_synchronized git.push build.complete status check_suite
+    registry_package action_run_success repo:commit_status_updated repo:transfer
+    ms.vss-pipelines.run-state-changed-event
 """
 HOOKS = ("Push Hook", "Tag Push Hook", "System Hook", "Pipeline Hook", "", "\n", "é")
 EVENTS = strategies.sampled_from((*NAMED.split(), *HOOKS))

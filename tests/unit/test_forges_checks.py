@@ -3,7 +3,9 @@
 import pytest
 
 from build_hook import push
-from build_hook.judging import forges
+from build_hook.judging import forges, judge
+from tests import documented
+from tests.fuzz import forges as fuzz
 
 COMMIT = "1481a2de7b2a7d02428ad93446ab166be7793fbb"
 OLD = "17c497ccc7cca9c2f735aa07e9e3813060ce9a6a"
@@ -20,6 +22,19 @@ def read(headers, body):
 
 
 class TestGitHub:
+    @pytest.mark.parametrize("cause", ["schedule", "issues", "issue_comment", "watch"])
+    def test_a_workflow_that_did_not_test_a_commit_counts_by_name_only(self, cause):
+        run = {"head_sha": COMMIT, "head_branch": "main", "name": "stale", "event": cause}
+        body = {
+            "action": "completed",
+            "workflow_run": run | {"conclusion": "success"},
+            "repository": REPOSITORY,
+        }
+
+        found = read({"x-github-event": "workflow_run"}, body).check
+
+        assert found == push.Check(COMMIT, "main", "stale", True, single=True)
+
     def suite(self, action="completed", **suite):
         given = {
             "head_sha": COMMIT,
@@ -151,6 +166,15 @@ class TestGitLab:
 
         assert found == push.Check(COMMIT, "v1", "Release", True, tag=True)
 
+    @pytest.mark.parametrize(("source", "single"), [("push", False), ("schedule", True)])
+    def test_a_pipeline_by_the_clock_counts_by_name_only(self, source, single):
+        attributes = {"ref": "main", "sha": COMMIT, "status": "success", "source": source}
+        body = {"object_kind": "pipeline", "object_attributes": attributes}
+
+        found = read({"x-gitlab-event": "Pipeline Hook"}, body).check
+
+        assert found == push.Check(COMMIT, "main", "pipeline", True, False, single)
+
 
 class TestBitbucketCloud:
     def test_the_commit_stands_in_an_object_of_its_own(self):
@@ -213,6 +237,10 @@ class TestAzure:
     )
     def test_a_build_that_says_nothing(self, given):
         assert self.build(**given).check is None
+
+    def test_a_build_by_the_clock_counts_by_name_only(self):
+        found = self.build(reason="schedule").check
+        assert found == push.Check(COMMIT, "main", "CI", True, False, True)
 
     def test_a_build_of_a_tag(self):
         found = self.build(sourceBranch="refs/tags/v1").check
@@ -277,3 +305,22 @@ class TestAzure:
     def test_a_stage_is_no_run(self):
         event = self.read("ms.vss-pipelines.stage-state-changed-event", run={"state": "completed"})
         assert (event.check, event.kind) == (None, push.Kind.OTHER)
+
+
+@pytest.mark.parametrize("number", range(len(documented.all_of_them())))
+def test_what_is_made_from_documentation_is_proven_and_moves_its_project(number):
+    sent = documented.all_of_them()[number]
+    home = len(fuzz.SOURCES) - len(documented.all_of_them()) + number
+
+    verdict = judge.judge(
+        sent.headers,
+        sent.body,
+        fuzz.world(),
+        lambda _: sent.secret,
+        only=f"p{home}",
+        now=fuzz.NOW,
+    )
+
+    assert (verdict.refusal, verdict.verified) == (None, True)
+    moved = "ignore" if "transfer" in sent.id else "build"
+    assert [match.action for match in verdict.matches] == [moved]

@@ -47,7 +47,8 @@ def _build(resource: dict[str, Any]) -> push.Check | None:
         return None
     definition = fields.mapping(resource.get("definition"))
     end = resource.get("result") or resource.get("status")
-    return _check(ref, commit, definition.get("name"), end)
+    is_aside = fields.word(resource.get("reason")).startswith("schedule")
+    return _check(ref, commit, definition.get("name"), end, single=is_aside)
 
 
 def _run(resource: dict[str, Any]) -> push.Check | None:
@@ -64,7 +65,9 @@ def _run(resource: dict[str, Any]) -> push.Check | None:
     return _check(own.get("refName"), commit, pipeline.get("name"), run.get("result"))
 
 
-def _check(ref: object, commit: object, name: object, end: object) -> push.Check | None:
+def _check(
+    ref: object, commit: object, name: object, end: object, *, single: bool = False
+) -> push.Check | None:
     full = fields.full_ref(ref)
     kind, short = push.split_ref(full) if full else (None, None)
     found, result = fields.commit(commit), fields.word(end).lower()
@@ -76,4 +79,5 @@ def _check(ref: object, commit: object, name: object, end: object) -> push.Check
         name=fields.name(name) or "pipeline",
         succeeded=result == "succeeded",
         tag=kind is push.RefType.TAG if kind else None,
+        single=single,
     )

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from build_hook import push
-from build_hook.judging.forges import base, fields, gitea
+from build_hook.judging.forges import base, fields, gitea, github_checks
 
 _RUN_EVENTS = "action_run"
 # the payload of what started the run, as text
@@ -50,6 +50,7 @@ def _check(run: dict[str, Any]) -> push.Check | None:
         name=fields.first_name(run.get("workflow_id"), run.get("title")) or "action",
         succeeded=run.get("status") == "success",
         tag=_is_tag(run.get("event_payload")),
+        single=github_checks.is_aside(run.get("trigger_event") or run.get("event")),
     )
 
 

@@ -12,6 +12,8 @@ from build_hook.judging.forges import fields
 
 _AT_REF = re.compile(r"@refs/(heads|tags)/")
 _STATES = ("success", "failure", "error")
+# what starts the workflows that test a commit; schedules, issues and the like start others
+_TESTS = ("push", "workflow_run", "workflow_dispatch", "repository_dispatch", "merge_group")
 
 
 def read(event: str, body: dict[str, Any]) -> push.Check | None:
@@ -37,7 +39,13 @@ def _workflow(body: dict[str, Any]) -> push.Check | None:
         name=fields.first_name(run.get("name"), workflow.get("name")) or "workflow",
         succeeded=run.get("conclusion") == "success",
         tag=_is_tag(run.get("path")),
+        single=is_aside(run.get("event")),
     )
+
+
+def is_aside(cause: object) -> bool:
+    """Whether what started a run says that it may have had another purpose than testing."""
+    return bool(fields.word(cause)) and cause not in _TESTS
 
 
 def _is_tag(path: object) -> bool | None:

@@ -154,6 +154,7 @@ def _check(body: dict[str, Any]) -> push.Check | None:
         name=fields.name(pipeline.get("name")) or "pipeline",
         succeeded=status == "success",
         tag=pipeline.get("tag") is True,
+        single=pipeline.get("source") in ("schedule", "chat"),
     )
 
 
