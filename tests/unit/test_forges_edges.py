@@ -72,6 +72,14 @@ class TestBitbucket:
         )
         assert matching.Index([entry]).candidates(event) == (entry,)
 
+    @pytest.mark.parametrize("kind", [{}, {"content-type": "application/json; charset=utf-8"}])
+    def test_a_ping_of_data_center_may_be_empty(self, kind):
+        headers = {"x-event-key": "diagnostics:ping", **kind}
+
+        assert read(headers, forges.decode(headers, b"")).kind is push.Kind.PING
+        with pytest.raises(forges.UnreadableError):
+            forges.decode({"x-event-key": "repo:refs_changed", **kind}, b"")
+
     @pytest.mark.parametrize("said", [{"refLimitExceeded": True}, {"syncType": "SNAPSHOT"}])
     def test_a_mirror_that_took_over_more_than_it_lists(self, said):
         repository = {"slug": "app", "project": {"key": "PRJ"}}
