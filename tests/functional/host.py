@@ -110,9 +110,9 @@ class Project:
 
         return wait_for(look, f"the end of {commit[:7]}", seconds)
 
-    def deploy(self, **files: str | None) -> builds.Build:
+    def deploy(self, seconds: float = PATIENCE, /, **files: str | None) -> builds.Build:
         """Push, and wait for the end of the deploy."""
-        return self.ended(self.push(**files))
+        return self.ended(self.push(**files), seconds)
 
     def fails(self) -> builds.Build:
         """Ask for a deploy that cannot succeed; how it ended.
@@ -138,9 +138,9 @@ class Project:
 
         wait_for(look, f"{self.name} to settle")
 
-    def live(self, **files: str | None) -> builds.Build:
+    def live(self, seconds: float = PATIENCE, /, **files: str | None) -> builds.Build:
         """Push what has to go live; the build that brought it, by delivery or by looking."""
-        build = self.deploy(**files)
+        build = self.deploy(seconds, **files)
         if build.phase is builds.Phase.SKIPPED:
             live = (b for b in self.history() if b.phase is builds.Phase.LIVE)
             build = next((b for b in live if b.commit == build.commit), build)

@@ -11,17 +11,15 @@ PHASE = builds.Phase
 def test_container_removed_by_hand_is_remade_from_its_record(host):
     web = host.add("removed", environment={"COLOUR": "blue"})
     live = web.live()
-    host.fire = lambda moved: None
-    try:
-        before = web.serving()
-        web.push()  # must not come with it: nobody asked for it
-        begun = time.monotonic()
-        host.engine.api.remove_container(before.id, force=True)
+    before = web.serving()
+    host.run("pause", web.name)
+    pushed = web.push()  # must not come with it, though it waits
+    web.until(PHASE.QUEUED, pushed)
+    begun = time.monotonic()
+    host.engine.api.remove_container(before.id, force=True)
 
-        host.until(web.answers, "an answer", 15)
-        took = time.monotonic() - begun
-    finally:
-        del host.fire
+    host.until(web.answers, "an answer", 15)
+    took = time.monotonic() - begun
 
     again = web.serving()
     assert took < 10
@@ -29,6 +27,9 @@ def test_container_removed_by_hand_is_remade_from_its_record(host):
     assert again.commit == live.commit
     environment = host.engine.api.inspect_container(again.id)["Config"]["Env"]
     assert "COLOUR=blue" in environment
+    host.until(lambda: web.build_of(pushed).phase is PHASE.QUEUED, "the push waiting again", 60)
+    host.run("resume", web.name)
+    host.until(lambda: web.get() == web.version, "the push live", 60)
 
 
 def test_container_removed_under_a_build_is_remade_when_that_fails(host):

@@ -45,8 +45,9 @@ class Store:
 
 
 def follow(store: Store, proxy: Proxy, *addresses: str) -> tuple[str, ...]:
+    nothing = cast("Any", None)
     tender = tend.Tender(
-        cast("Any", store), cast("Any", None), cast("Any", None), cast("Any", proxy), lambda: None
+        cast("Any", store), nothing, nothing, cast("Any", proxy), lambda _: False, lambda: None
     )
     tender._refresh(cast("Any", Box(addresses=addresses or (MOVED,))))
     return proxy.now

@@ -14,13 +14,19 @@ _log = logging.getLogger(__name__)
 _RETRY = 1.0
 
 
-def remake(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> None:
+def remake(
+    store: builds.Builds,
+    shelf: images.Images,
+    lost: builds.Serving,
+    is_held: Callable[[builds.Build], bool] = lambda build: False,
+) -> None:
     """Ask for the container that serves a project again: same image, same settings.
 
-    Not while a build waits or is under way, which brings one by itself. Without its image the
-    version is built again.
+    Not while a build waits for its turn or is under way, which brings one by itself; one that is
+    held gives way, and is found again by a look at its repository. Without its image the version
+    is built again.
     """
-    waits = [*store.queued(), *store.running()]
+    waits = [*(build for build in store.queued() if not is_held(build)), *store.running()]
     if any(build.project == part.root(lost.project) for build in waits):
         return
     if lost.project != part.root(lost.project):
@@ -40,6 +46,11 @@ def remake(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> 
             source=build.id if has_image else None,
         )
     )
+
+
+def is_remake(build: builds.Build) -> bool:
+    """Whether a build was to bring back what somebody removed."""
+    return build.cause is builds.Cause.RECONCILE and build.source is not None
 
 
 def _remake_service(store: builds.Builds, lost: builds.Serving) -> None:
@@ -64,6 +75,7 @@ class Tender(threading.Thread):
         engine: containers.Containers,
         shelf: images.Images,
         proxy: front.Front,
+        is_held: Callable[[builds.Build], bool],
         wake: Callable[[], None],
     ) -> None:
         super().__init__(name="tender", daemon=True)
@@ -71,6 +83,7 @@ class Tender(threading.Thread):
         self._containers = engine
         self._images = shelf
         self._proxy = proxy
+        self._is_held = is_held
         self._wake = wake
 
     def run(self) -> None:
@@ -99,7 +112,7 @@ class Tender(threading.Thread):
             return  # a project of services has no container of its own
         if self._containers.of_build(name, serving.build) is not None:
             return
-        remake(self._store, self._images, serving)
+        remake(self._store, self._images, serving, self._is_held)
         self._wake()
 
     def after(self, ended: builds.Build) -> None:
@@ -107,7 +120,7 @@ class Tender(threading.Thread):
 
         Not after one that was to bring it back: that could go on for ever.
         """
-        if ended.cause is builds.Cause.RECONCILE and ended.source is not None:
+        if is_remake(ended):
             return
         try:
             self.look(ended.project)

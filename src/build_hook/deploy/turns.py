@@ -35,6 +35,10 @@ class Turns:
         """Note that a build begins."""
         self._last[build.project] = build.id
 
+    def is_held(self, build: builds.Build) -> bool:
+        """Whether a queued build waits for the end of a pause or a freeze."""
+        return self.why_held(build) is not None
+
     def why_held(self, build: builds.Build) -> str | None:
         """Why a queued build waits, if it is held."""
         return holds.now(self._settings, self._store).why_build(

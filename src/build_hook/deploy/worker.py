@@ -50,11 +50,13 @@ class Worker:
         self._containers = containers.Containers(self._engine, with_settings.secrets)
         self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
+        self._registry = registry.Reader(with_settings.registry)
+        self._turns = turns.Turns(with_settings, self._store, self._registry)
+        shelf = images.Images(self._engine)
         self._tender = tend.Tender(
-            self._store, self._containers, images.Images(self._engine), self._proxy, self._wake
+            self._store, self._containers, shelf, self._proxy, self._turns.is_held, self._wake
         )
         self._departures = departures.Departures(with_settings, self._engine, self._store)
-        self._registry = registry.Reader(with_settings.registry)
         self._reconciler = reconcile.Reconciler(
             self._store,
             lambda: self._registry.current.projects,
@@ -64,7 +66,6 @@ class Worker:
         )
         self._slots = threading.Semaphore(with_settings.concurrency)
         self._busy: dict[str, int] = {}
-        self._turns = turns.Turns(with_settings, self._store, self._registry)
         self._rebuilds = rebuilds.Rebuilds(with_settings, self._store)
         self._scaler = scale.Scaler(self._store, self._containers, self._proxy, self._busy)
         self._said = condition.Condition()
@@ -215,8 +216,8 @@ class Worker:
         self._ended = of.build.id
         del self._busy[of.build.project]
         wanted = self._registry.current.find(of.build.project)
-        if wanted is not None and wanted.runs_as != of.project.runs_as:
-            self._reconciler.nudge(wanted.origin)  # it was changed meanwhile
+        if wanted is not None and (tend.is_remake(ended) or wanted.runs_as != of.project.runs_as):
+            self._reconciler.nudge(wanted.origin)  # changed meanwhile, or a held push gave way
         self._tender.after(ended)
         self._wake()
 
