@@ -135,6 +135,20 @@ def test_ci_of_an_older_commit_does_not_deploy_the_head(host):
     assert f"is at {new[:10]} by now" in (build.reason or "")
 
 
+def test_ci_of_an_older_commit_that_ends_late_does_not_lose_the_head(host):
+    web = host.add("late-ci", after_ci=True)
+    old = web.push()
+    new = web.push()
+    for commit in (new, old):
+        host.store.add(builds.Request("late-ci", "refs/heads/main", builds.Cause.PUSH, commit))
+    wake.send(host.settings.run)
+
+    hosts.wait_for(
+        lambda: any(b.phase is builds.Phase.LIVE and b.commit == new for b in web.history()),
+        "the head to be live",
+    )
+
+
 def test_settings_that_change_during_a_build_are_deployed_after_it(host):
     web = host.add("changed-meanwhile", build={"args": {"GREETING": "first"}})
     slow = web.read("Dockerfile").replace("CMD", 'RUN ["/bin/busybox", "sleep", "2"]\nCMD')

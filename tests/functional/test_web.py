@@ -19,6 +19,8 @@ import pytest
 
 from benchmarks import signed_push
 from build_hook import project, registry, settings
+from build_hook.web import limiter
+from tests.functional import webserver
 
 _START = """
 import pathlib, sys
@@ -416,3 +418,18 @@ def test_web_listens_by_itself_without_an_inherited_socket(start):
     web = start(inherit=False)
 
     assert web.push("direct").status == 202
+
+
+def test_failures_are_counted_for_all_processes_together(tmp_path):
+    with webserver.serving(tmp_path, WEB_WORKERS="2") as server:
+
+        def guess(_: int) -> int:
+            wrong = {"Authorization": "Bearer wrong"}
+            return server.request("GET", "/api/v1/projects", wrong).status
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(guess, range(80)))
+
+    # each process on its own would let thirty pass
+    assert limiter.BURST <= answers.count(401) < limiter.BURST + 15
+    assert answers.count(429) == 80 - answers.count(401)
