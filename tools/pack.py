@@ -5,7 +5,8 @@ tool packs on other systems too, without containers: charmcraft's check that the
 charm's base is overridden then, and it says so. What makes that defensible: the interpreter is of
 the base's version, and only wheels are installed, which do not depend on the host. Where no such
 interpreter can be had, ``--any-python`` packs for the machine's own: such charms are for a try on
-machines like this one, not for the base.
+machines like this one, not for the base. With ``--if-changed`` a charm is left as it is while its
+sources are those that it was packed of.
 """
 
 import os
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from tools import contents, interpreter
+from tools import contents, interpreter, seals
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHOP = ROOT / ".state" / "pack"
@@ -29,6 +30,7 @@ CHARMS = {
 }
 BASE = 'ID=ubuntu\nVERSION_ID="24.04"\nNAME="Ubuntu"\n'
 ANY = "--any-python"
+IF_CHANGED = "--if-changed"
 SYSTEM_PYTHON = "/usr/bin/python3"
 # Rules of charmlint that do not fit: Scenario tests of all charms stand in tests/scenario; an
 # option without default leaves a value to the build hook or the engine; the title is
@@ -46,20 +48,37 @@ class PackError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Pack the named charms, or all."""
-    names = [argument for argument in arguments if argument != ANY]
+    names = [argument for argument in arguments if argument not in (ANY, IF_CHANGED)]
     try:
         python = choose(any_python=ANY in arguments)
         for name in names or CHARMS:
-            started = time.monotonic()
-            files = copy_tree()
-            packed = pack(name, python)
-            check(name, packed, files, python)
-            size = packed.stat().st_size / 1e6
-            say(f"{packed.relative_to(ROOT)}: {size:.1f} MB, {time.monotonic() - started:.0f} s")
+            make(name, python, unless_current=IF_CHANGED in arguments)
     except PackError as error:
         say(str(error))
         return 1
     return 0
+
+
+def make(name: str, python: interpreter.Interpreter, *, unless_current: bool) -> None:
+    """Pack and check one charm, unless what is there is of the same sources.
+
+    Raises:
+        PackError: if there is no such charm, or it has a fault.
+    """
+    if name not in CHARMS:
+        raise PackError(f"There is no charm {name}: choose from {', '.join(CHARMS)}")
+    started, files = time.monotonic(), tracked()
+    note, packed = SHOP / f"{name}.seal", DIST / f"{name}_{architecture()}.charm"
+    of = seals.seal(ROOT, seals.ingredients(CHARMS[name], files), str(python.program))
+    if unless_current and seals.is_current(note, packed, of):
+        say(f"{packed.relative_to(ROOT)}: its sources have not changed")
+        return
+    copy_tree(files)
+    pack(name, packed, python)
+    check(name, packed, files, python)
+    seals.put(note, packed, of)
+    size, seconds = packed.stat().st_size / 1e6, time.monotonic() - started
+    say(f"{packed.relative_to(ROOT)}: {size:.1f} MB, {seconds:.0f} s")
 
 
 def choose(*, any_python: bool = False) -> interpreter.Interpreter:
@@ -75,10 +94,8 @@ def choose(*, any_python: bool = False) -> interpreter.Interpreter:
     return python
 
 
-def pack(name: str, python: interpreter.Interpreter) -> pathlib.Path:
+def pack(name: str, packed: pathlib.Path, python: interpreter.Interpreter) -> None:
     """Pack one charm from the copied tree."""
-    if name not in CHARMS:
-        raise PackError(f"There is no charm {name}: choose from {', '.join(CHARMS)}")
     folder = TREE / CHARMS[name]
     environment = {**os.environ, "PATH": f"{python.folder}:{craft()}:{os.environ['PATH']}"}
     recipe = folder / "charmcraft.yaml"
@@ -92,7 +109,7 @@ def pack(name: str, python: interpreter.Interpreter) -> pathlib.Path:
     run("charmcraft", "pack", "--destructive-mode", cwd=folder, env=environment)
     (made,) = folder.glob("*.charm")
     DIST.mkdir(exist_ok=True)
-    return pathlib.Path(shutil.move(made, DIST / f"{name}_{architecture()}.charm"))
+    shutil.move(made, packed)
 
 
 def check(
@@ -113,17 +130,20 @@ def check(
     run(*lint, str(TREE / folder), cwd=SHOP, env=dict(os.environ))
 
 
-def copy_tree() -> list[str]:
-    """Copy what git knows, so that nothing else can get into a charm; the files' names."""
-    shutil.rmtree(TREE, ignore_errors=True)
+def tracked() -> list[str]:
+    """The files that git knows."""
     argv = ["git", "ls-files", "-z"]
     listed = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    files = [name for name in listed.split("\0") if (ROOT / name).is_file()]
+    return [name for name in listed.split("\0") if (ROOT / name).is_file()]
+
+
+def copy_tree(files: list[str]) -> None:
+    """Copy what git knows, so that nothing else can get into a charm."""
+    shutil.rmtree(TREE, ignore_errors=True)
     for path in files:
         target = TREE / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, target)
-    return files
 
 
 def craft() -> pathlib.Path:
