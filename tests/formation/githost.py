@@ -73,16 +73,23 @@ class GitHost:
         after = _git("rev-parse", "HEAD", cwd=copy)
         return self._delivery(name, before or "0" * 40, after)
 
+    def elsewhere(self, name: str) -> bytes:
+        """The body of a delivery about a branch that no project follows: it asks for nothing."""
+        head = _git("rev-parse", "HEAD", cwd=self._copy(name))
+        return self._delivery(name, "0" * 40, head, "refs/heads/elsewhere")
+
     def url(self, name: str) -> str:
         """Where machines clone from."""
         return f"git://{self._address}:{self._port}/{name}.git"
 
-    def _delivery(self, name: str, before: str, after: str) -> bytes:
+    def _delivery(
+        self, name: str, before: str, after: str, ref: str = "refs/heads/master"
+    ) -> bytes:
         commit = {"id": after, "message": "A version", "timestamp": "2026-01-01T00:00:00Z"}
         repository = {"name": name, "full_name": name, "clone_url": self.url(name)}
         return json.dumps(
             {
-                "ref": "refs/heads/master",
+                "ref": ref,
                 "before": before,
                 "after": after,
                 "created": False,

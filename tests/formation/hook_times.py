@@ -22,6 +22,13 @@ class HookTime:
     commands: int
 
 
+def report(times: Iterable[HookTime]) -> str:
+    """The table, and the runs that took longest, actions among them."""
+    runs = sorted(times, key=lambda each: each.seconds, reverse=True)
+    longest = ", ".join(f"{r.charm} {r.hook} {r.seconds:.1f} s" for r in runs[:12])
+    return f"{table(runs)}\nlongest, by the clock: {longest}"
+
+
 def table(times: Iterable[HookTime]) -> str:
     """The hooks by charm; actions are no part of it, since they wait for builds."""
     hooks = [each for each in times if not each.is_action]

@@ -35,7 +35,12 @@ def read(address: str, port: int) -> str:
 
 
 def deliver(url: str, body: bytes, secret: str) -> int:
-    """Deliver a push as GitHub does; the status of the answer."""
+    """Deliver a push as GitHub does; the status of the answer.
+
+    Raises:
+        OSError: if there is none.
+
+    """
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
@@ -47,20 +52,20 @@ def deliver(url: str, body: bytes, secret: str) -> int:
 
 
 class Load:
-    """Asks a page again and again until it is left, a new connection each time."""
+    """Asks something again and again until it is left, a new connection each time."""
 
-    def __init__(self, url: str, pause: float = 0.02) -> None:
+    def __init__(self, what: str, ask: Callable[[], object], pause: float = 0.02) -> None:
+        self.what = what
         self.requests = 0
         self.failures: list[str] = []
         self.longest = 0.0
-        self.url, self._pause = url, pause
+        self._ask, self._pause = ask, pause
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    @property
-    def failed(self) -> int:
-        """How many requests had no good answer."""
-        return len(self.failures)
+    def __str__(self) -> str:
+        """What was asked how often, and the longest wait for an answer."""
+        return f"{self.requests} {self.what}, longest {self.longest:.1f} s"
 
     def __enter__(self) -> "Load":
         self._thread.start()
@@ -75,9 +80,10 @@ class Load:
             self.requests += 1
             started = time.monotonic()
             try:
-                get(self.url)
+                self._ask()
             except OSError as error:
-                self.failures.append(f"{time.strftime('%X')} {error}")
+                waited = time.monotonic() - started
+                self.failures.append(f"{time.strftime('%X')} after {waited:.1f} s: {error}")
             self.longest = max(self.longest, time.monotonic() - started)
             time.sleep(self._pause)
 
