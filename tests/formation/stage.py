@@ -135,8 +135,7 @@ class Stage:
 
     def visits(self) -> visitor.Load:
         """Requests to the first project, one after the other."""
-        url = f"http://{self.address}:9000/"
-        return visitor.Load("requests", lambda: visitor.get(url))
+        return visitor.visits(f"http://{self.address}:9000/")
 
     def deliveries(self, secrets: list[str]) -> visitor.Load:
         """Signed deliveries that ask for nothing, with the last of the secrets at that moment."""

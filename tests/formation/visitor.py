@@ -88,6 +88,11 @@ class Load:
             time.sleep(self._pause)
 
 
+def visits(url: str) -> Load:
+    """Requests for one page."""
+    return Load("requests", lambda: get(url))
+
+
 def _request(
     method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, str]:

@@ -38,7 +38,7 @@ def test_push_is_live_and_told(juju, git, selfoss) -> None:
     said = webhook(juju)
     body = git.push("docker-selfoss", "two")
 
-    with visitor.Load(selfoss) as load:
+    with visitor.visits(selfoss) as load:
         assert visitor.deliver(said["url"], body, said["secret"]) == 202
         wait_for(selfoss, "two")
 
@@ -81,7 +81,7 @@ def test_rotation_refuses_nobody(juju, git, selfoss) -> None:
 
 
 def test_refresh_fails_nobody(juju, selfoss) -> None:
-    with visitor.Load(selfoss) as load:
+    with visitor.visits(selfoss) as load:
         juju.refresh("build-hook", path=charm("docker-build-hook"))
         juju.wait(lambda now: jubilant.all_active(now, "build-hook"))
 
