@@ -1,7 +1,9 @@
 """The emulator does as Juju's documentation says: probes are charms that run hook commands."""
 
 import json
+import os
 import stat
+import sys
 import zipfile
 
 import pytest
@@ -11,7 +13,7 @@ from tests.formation import machines, model
 from tests.formation.charmfile import RefusedError
 
 # Runs the commands that plan.json has for the hook, and notes what they say.
-DISPATCH = """#!/usr/bin/env -S python3 -SI
+DISPATCH = f"#!{os.path.realpath(sys.executable)} -SI" + """
 import json, os, pathlib, subprocess, sys
 here = pathlib.Path(__file__).parent
 hook = os.environ["JUJU_DISPATCH_PATH"].partition("/")[2]
