@@ -8,8 +8,12 @@ import shutil
 import time
 import uuid
 
+import pytest
+
 from build_hook.store import builds
 from tests.functional import host as hosts
+
+pytestmark = pytest.mark.alone
 
 PHASE = builds.Phase
 HEAD = "ARG BASE\nFROM ${BASE}\n"

@@ -2,9 +2,13 @@
 
 import time
 
+import pytest
+
 from build_hook.demo import traffic
 from build_hook.deploy import cost
 from build_hook.proxy import runtime
+
+pytestmark = pytest.mark.alone
 
 
 def set_live_server(host, web, state: str) -> None:

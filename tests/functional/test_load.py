@@ -10,6 +10,8 @@ import pytest
 from build_hook import errors
 from build_hook.demo import traffic
 
+pytestmark = pytest.mark.alone
+
 
 class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
