@@ -1,6 +1,7 @@
 """What this unit should run: gathered once from Juju into one frozen value."""
 
 import dataclasses
+import hashlib
 import re
 from typing import Literal
 
@@ -161,8 +162,13 @@ def _name(entry: project.Project | None) -> str:
 
 
 def _files(app: str, secret: webhooks.WebhookSecret | None) -> list[project_secrets.SecretFile]:
+    """A file for each value, which never gets another: while one is rotated web knows both."""
     if secret is None:
         return []
-    name = f"{service.SECRET_PREFIX}{app}"
-    values = {name: secret.value, f"{name}.old": secret.previous}
-    return [project_secrets.SecretFile(n, value, "web") for n, value in values.items() if value]
+    values = (secret.value, *((secret.previous,) if secret.previous else ()))
+    return [project_secrets.SecretFile(_file_name(app, value), value, "web") for value in values]
+
+
+def _file_name(app: str, value: str) -> str:
+    """Told by a digest of the value, which is random and long: it can be read, not be guessed."""
+    return f"{service.SECRET_PREFIX}{app}.{hashlib.sha256(value.encode()).hexdigest()[:8]}"

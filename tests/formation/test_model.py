@@ -13,7 +13,9 @@ from tests.formation import machines, model
 from tests.formation.charmfile import RefusedError
 
 # Runs the commands that plan.json has for the hook, and notes what they say.
-DISPATCH = f"#!{os.path.realpath(sys.executable)} -SI" + """
+DISPATCH = (
+    f"#!{os.path.realpath(sys.executable)} -SI"
+    + """
 import json, os, pathlib, subprocess, sys
 here = pathlib.Path(__file__).parent
 hook = os.environ["JUJU_DISPATCH_PATH"].partition("/")[2]
@@ -29,6 +31,7 @@ for argv in plan.get(hook, []):
 with (here / "said.jsonl").open("a") as file:
     file.write(json.dumps({"hook": hook, "said": said, "env": notes}) + "\\n")
 """
+)
 PROVIDER = {"name": "db", "provides": {"out": {"interface": "sql"}}}
 REQUIRER = {"name": "web", "requires": {"in": {"interface": "sql", "limit": 1}}}
 PRINCIPAL = {"name": "host"}

@@ -1,6 +1,7 @@
 """The build hook charm: events in, files, units, ports, databags and status out."""
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 
@@ -32,6 +33,14 @@ def project(**fields):
 
 def registry(machine):
     return json.loads((machine.folder / "state" / "registry.json").read_text()).get("projects", [])
+
+
+def webhook_file(machine, app):
+    """The file of the project's secret, which is told by a digest of it."""
+    (file,) = (machine.folder / "state" / "secrets").glob(f"hook.{app}.*")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert file.name == f"hook.{app}.{digest[:8]}"
+    return file
 
 
 def unit_text(machine, unit):
@@ -430,7 +439,7 @@ def test_project_is_registered(hook, world, machine):
         {
             "name": "docker-selfoss",
             "repository": SELFOSS["repository"],
-            "webhook_secrets": ["hook.docker-selfoss"],
+            "webhook_secrets": [webhook_file(machine, "docker-selfoss").name],
             "build": {"dockerfile": "Containerfile", "args": {"A": "1"}},
             "ports": [{"target": 80, "published": 9000}],
             "environment": {"MODE": "staging"},
@@ -454,7 +463,7 @@ def test_project_is_told_its_webhook(hook, world, machine):
     bag = state.get_relation(relation.id).local_app_data
     assert json.loads(bag["secret_id"]) == secret.id
     assert secret.remote_grants == {relation.id: {"docker-selfoss"}}
-    value = (machine.folder / "state/secrets/hook.docker-selfoss").read_text()
+    value = webhook_file(machine, "docker-selfoss").read_text()
     assert secret.latest_content == {"webhook-secret": value}
     assert value not in json.dumps(registry(machine))
 
@@ -464,7 +473,7 @@ def test_secret_files_are_for_web_alone(hook, world, machine):
 
     hook.run(hook.on.relation_changed(relation), world(relation))
 
-    path = machine.folder / "state/secrets/hook.docker-selfoss"
+    path = webhook_file(machine, "docker-selfoss")
     assert path.stat().st_mode & 0o7777 == 0o600
 
 
@@ -641,7 +650,7 @@ def test_a_project_of_2015_is_registered(hook, world, machine):
             "name": "docker-mumble",
             "repository": "https://git.example.com/chuck/docker-mumble",
             "ref": "refs/heads/master",
-            "webhook_secrets": ["hook.docker-mumble"],
+            "webhook_secrets": [webhook_file(machine, "docker-mumble").name],
         }
     ]
     assert isinstance(state.unit_status, ops.ActiveStatus)
@@ -705,7 +714,7 @@ def test_a_unit_that_does_not_lead_uses_the_secret_of_the_leader(hook, world, ma
 
     state = hook.run(hook.on.relation_changed(shared, remote_unit=1), state)
 
-    assert (machine.folder / "state/secrets/hook.docker-selfoss").read_text() == "s3cret"
+    assert webhook_file(machine, "docker-selfoss").read_text() == "s3cret"
     assert state.get_relation(relation.id).local_app_data == {}
 
 

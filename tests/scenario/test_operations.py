@@ -220,15 +220,17 @@ def test_unknown_project(hook, settled, action):
 
 
 def test_rotation_keeps_both_until_the_old_one_is_dropped(hook, settled, machine):
-    files = machine.folder / "state" / "secrets"
-    old = (files / "hook.app").read_text()
+    (was,) = files = list((machine.folder / "state" / "secrets").iterdir())
+    old, untouched = was.read_text(), was.stat()
 
     results, during = act(hook, settled, "rotate-secret", project="app")
 
-    new = (files / "hook.app").read_text()
+    # What web reads at any moment in between is a file that has not changed.
+    assert (was.read_text(), was.stat()) == (old, untouched)
+    (came,) = set(was.parent.iterdir()) - set(files)
+    new = came.read_text()
     assert new != old
-    assert (files / "hook.app.old").read_text() == old
-    assert _names(machine) == ["hook.app", "hook.app.old"]
+    assert _names(machine) == [came.name, was.name]
     assert "forget-previous" in results["next"]
     (secret,) = during.secrets
     assert secret.latest_content == {"webhook-secret": new, "previous-webhook-secret": old}
@@ -243,9 +245,8 @@ def test_rotation_keeps_both_until_the_old_one_is_dropped(hook, settled, machine
     )
     act(hook, after, "rotate-secret", project="app", **{"forget-previous": True})
 
-    assert (files / "hook.app").read_text() == new
-    assert not (files / "hook.app.old").exists()
-    assert _names(machine) == ["hook.app"]
+    assert [path.read_text() for path in was.parent.iterdir()] == [new]
+    assert _names(machine) == [came.name]
 
 
 def test_rotation_is_for_the_leader(hook, world, related):
