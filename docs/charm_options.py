@@ -31,9 +31,13 @@ _WORDS = {
     "listen": "Address that the webhook server listens on; :: for IPv6 and IPv4.",
     "public_url": "How git hosts and people reach the webhook server, for example "
     "https://hooks.example.com. Empty: http, the unit's address and the port.",
+    "tls_certificate": "Certificate of tls-port: juju is the one that the certificates relation "
+    "brings, others are added with `build-hook certificate add`.",
     "trusted_proxies": "Addresses or networks, separated by commas, whose X-Forwarded-For is "
     "believed: what stands in front of the webhook server.",
 }
+# Where Juju brings what elsewhere the operator has to.
+_DEFAULTS = {"tls_certificate": "juju"}
 _TYPES = {"integer": "int", "number": "float", "boolean": "boolean"}
 
 
@@ -47,7 +51,7 @@ def text() -> str:
 
 def _option(name: str, of: dict[str, Any]) -> tuple[str, Any, str]:
     kind = _TYPES.get(of.get("type", ""), "string")
-    default = of.get("default")
+    default = _DEFAULTS.get(name, of.get("default"))
     words = _WORDS.get(name) or _sentence(of["description"])
     return kind, "" if kind == "string" and not default else default, words
 

@@ -17,8 +17,10 @@ import project_secrets
 import removal
 import renewal
 import reports
+import route
 import service
 import state
+import tls
 import webhooks
 from build_hook import __version__, errors
 
@@ -40,6 +42,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.secrets = webhooks.WebhookSecrets(self, self.projects)
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
+        self.certificates = tls.Certificates(self, self._certificate_names)
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.remove, self._on_remove)
@@ -54,7 +57,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         Raises:
             SettingsError: naming the option and how to set it.
         """
-        return config.load(self)
+        return config.load(self, public_url=route.url(self), proxies=route.proxies(self))
 
     @functools.cached_property
     def requests(self) -> tuple[dockerfile.Request, ...]:
@@ -70,6 +73,8 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.secrets.ensure(self.requests)
         service.ensure_state(wanted)
         desired = self._desired = self._work_out()
+        if self.certificates.ensure(wanted, desired.certificate_names):
+            desired = self._desired = self._work_out()  # somebody may have waited for it
         changed = service.ensure_secrets(wanted, desired.secrets, desired.named_secrets)
         service.ensure_registry(wanted.product, desired.registry)
         service.ensure_command(wanted.product)
@@ -84,6 +89,8 @@ class DockerBuildHookCharm(ops.CharmBase):
         """Where a git host sends the deliveries of a project."""
         options = self.options.product
         base = options.public_url or f"http://{self._address()}:{options.port}"
+        if not options.public_url and self.certificates.serves_web(self.options):
+            base = f"https://{self._address()}:{options.tls_port}"
         return f"{base.rstrip('/')}/hooks/{name}"
 
     def _on_install(self, _: ops.InstallEvent) -> None:
@@ -110,6 +117,8 @@ class DockerBuildHookCharm(ops.CharmBase):
         for unit in service.stopped():
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
         planned = self.app.planned_units()
+        if status := self.certificates.status(desired.certificate_names):
+            event.add_status(status)
         for status in reports.statuses(desired, self.requests, self._fates, planned):
             event.add_status(status)
 
@@ -126,7 +135,13 @@ class DockerBuildHookCharm(ops.CharmBase):
         known = {r.app: secret for r in self.requests if (secret := self.secrets.get(r.app))}
         own = {r.app: project_secrets.read(self.model, r, self.app.name) for r in self.requests}
         present = service.present_registry(self.options.product)
-        return state.desired(self.options, self.requests, known, own, present)
+        lack = self.certificates.lack(self.options)
+        return state.desired(
+            self.options, self.requests, known, own, present, self._address(), lack
+        )
+
+    def _certificate_names(self) -> tuple[str, ...]:
+        return (self._desired or self._work_out()).certificate_names
 
     def _publish(self, desired: state.Desired) -> None:
         for request in self.requests:
@@ -134,6 +149,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             url, fate = self.webhook_url(name), self._fates.get(name)
             report = reports.report(self.unit.name, request, desired, url, fate)
             self.projects.publish_report(request.relation_id, report)
+        route.publish(self, desired.config, self._address())
         for relation in self.model.relations["api"]:
             address = {"hostname": self._address(), "port": str(desired.config.product.port)}
             relation.data[self.unit].update(address)

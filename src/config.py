@@ -38,8 +38,13 @@ class Config(pydantic.BaseModel):
         return value
 
 
-def load(charm: ops.CharmBase) -> Config:
+def load(
+    charm: ops.CharmBase, public_url: str | None = None, proxies: tuple[str, ...] = ()
+) -> Config:
     """Read the config.
+
+    ``public_url`` and ``proxies`` are what a relation knows of the way to web; the operator's
+    word on the first comes before it.
 
     Raises:
         SettingsError: naming the option and how to set it.
@@ -47,6 +52,11 @@ def load(charm: ops.CharmBase) -> Config:
     options = {key.replace("-", "_"): value for key, value in charm.config.items()}
     own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}
     product = {key: value for key, value in options.items() if value != ""}
+    if public_url is not None:
+        product.setdefault("public_url", public_url)
+    if proxies:
+        given = str(product.get("trusted_proxies", ""))
+        product["trusted_proxies"] = ",".join(filter(None, (given, *proxies)))
     own |= {"unit": charm.unit.name, "product": {**product, "state": STATE}}
     try:
         return Config.model_validate(own)

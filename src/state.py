@@ -9,11 +9,13 @@ import pydantic
 from charms.docker_build_hook.v0 import dockerfile
 
 import asked
+import certified
 import config
 import project_secrets
 import service
 import webhooks
 from build_hook import claims, project, registry, settings
+from build_hook.proxy import entrance
 
 Protocol = Literal["tcp", "udp"]
 _NAMED = re.compile(rf'"({re.escape(service.SECRET_PREFIX)}[a-z0-9._-]+)"')
@@ -28,12 +30,15 @@ class Desired:
     secrets: tuple[project_secrets.SecretFile, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
     """Project (by application) and the sentence that says what is wrong with it."""
+    certificate_names: tuple[str, ...] = ()
+    """Host names and addresses that the certificate of the relation has to name."""
 
     @property
     def ports(self) -> tuple[tuple[Protocol, int], ...]:
         """Every port that the world may reach, with its protocol."""
         ports = [port for entry in self.registry.projects for port in entry.ports]
-        reached: set[tuple[Protocol, int]] = {("tcp", self.config.product.port)}
+        web = {self.config.product.port, self.config.product.tls_port} - {0}
+        reached: set[tuple[Protocol, int]] = {("tcp", number) for number in web}
         reached |= {(port.protocol, number) for port in ports for number in port.listens_on}
         return tuple(sorted(reached))
 
@@ -53,15 +58,21 @@ def desired(
     secrets: dict[str, webhooks.WebhookSecret],
     own: dict[str, project_secrets.Own],
     present: registry.Registry,
+    address: str = "",
+    lack: str | None = None,
 ) -> Desired:
     """Work out what should run; ``own`` are the secrets that projects bring themselves.
 
     A project that cannot be understood stays as it is in the ``present`` registry: wrong data
-    changes nothing that runs.
+    changes nothing that runs. ``address`` is the unit's, for who has no host name; ``lack`` says
+    why a project cannot have the certificate of the relation yet.
     """
     here = [request for request in requests if request.is_here]
     problems: dict[str, str] = {}
     candidates = {r.app: _candidate(r, secrets, own, present, problems) for r in here}
+    names_asked = certified.names(wanted.product, filter(None, candidates.values()), address)
+    if lack is not None:
+        certified.withhold(candidates, present, problems, lack)
     accepted = _without_clashes(wanted.product, candidates, present, problems)
     names = {p.name for p in accepted}
     return Desired(
@@ -74,6 +85,7 @@ def desired(
             for file in (*_files(app, secrets.get(app)), *_own(own, app).files)
         ),
         problems=tuple(sorted(problems.items())),
+        certificate_names=names_asked,
     )
 
 
@@ -125,6 +137,8 @@ def _without_clashes(
 ) -> tuple[project.Project, ...]:
     """First come, first served: those that serve already are asked first."""
     board = claims.Claims()
+    if (web := entrance.port(wanted)) is not None:
+        board.add(entrance.NAME, web)
     names: dict[str, str] = {}
     accepted: list[project.Project] = []
     serving = {p.name for p in present.projects}

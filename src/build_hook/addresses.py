@@ -62,12 +62,18 @@ class Behind:
             scope["headers"] = [(name, value) for name, value in scope["headers"]]  # iterables
             peer, port = scope["client"]
             scope["client"] = (client(peer, _forwarded(scope), self._trusted), port)
+            if admits(self._trusted, peer) and _spoke_tls(scope):
+                scope["scheme"] = "https"
         await self._app(scope, receive, send)
 
 
 def _forwarded(scope: dict[str, Any]) -> str:
     lines = (value for name, value in scope["headers"] if name == b"x-forwarded-for")
     return b",".join(lines).decode("latin-1")
+
+
+def _spoke_tls(scope: dict[str, Any]) -> bool:
+    return (b"x-forwarded-proto", b"https") in scope["headers"]
 
 
 @functools.lru_cache(maxsize=4096)

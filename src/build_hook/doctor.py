@@ -115,12 +115,13 @@ def _disk(with_settings: settings.Settings) -> str:
 
 
 def _certificates(with_settings: settings.Settings) -> list[str]:
-    """The names that projects mention, as far as the registry can be read."""
+    """The names that are mentioned, as far as the registry can be read."""
+    own = {with_settings.tls_certificate} if with_settings.tls_port else set[str]()
     try:
         projects = registry.load(with_settings.registry).projects
     except errors.RegistryError:
-        return []
-    return sorted({name for of in projects for name in of.certificates})
+        return sorted(own)
+    return sorted(own | {name for of in projects for name in of.certificates})
 
 
 def _certificate(with_settings: settings.Settings, name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from build_hook import addresses, errors, folders, windows, zones
+from build_hook import addresses, errors, folders, values, windows, zones
 
 PREFIX = "BUILD_HOOK_"
 # sun_path holds 108 bytes; the longest socket name below the state folder needs 26 of them.
@@ -38,6 +38,13 @@ class Settings(folders.Folders):
     )
     public_url: str | None = pydantic.Field(
         default=None, description="how others reach web, for the links it gives out"
+    )
+    tls_port: Annotated[int, pydantic.Field(ge=0, le=65535)] = pydantic.Field(
+        default=0,
+        description="port at which the proxy publishes web with TLS, beside port; 0: not at all",
+    )
+    tls_certificate: values.SecretName = pydantic.Field(
+        default="web", description="name of the certificate (build-hook certificate) of tls_port"
     )
     docker_host: str = pydantic.Field(
         default="unix:///var/run/docker.sock", description="where the Docker engine listens"
@@ -129,6 +136,12 @@ class Settings(folders.Folders):
         default="UTC", description="zone of freeze and rebuild, such as Europe/Berlin"
     )
 
+    @pydantic.model_validator(mode="after")
+    def _has_a_way_to_web(self) -> "Settings":
+        if self.tls_port and self.port in (0, self.tls_port):
+            raise ValueError("tls_port needs a port of its own, and port must not be 0")
+        return self
+
 
 def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of one state folder, and create what is missing below it.
@@ -137,9 +150,9 @@ def load(state: pathlib.Path | None = None, environ: Mapping[str, str] = os.envi
         SettingsError: if a value is wrong or the folder cannot be used.
     """
     folder = state_folder(state, environ)
-    values: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}
+    given: dict[str, object] = {**_from_file(folder / "settings.toml"), **_from(environ)}
     try:
-        settings = Settings.model_validate({**values, "state": folder})
+        settings = Settings.model_validate({**given, "state": folder})
     except pydantic.ValidationError as error:
         raise errors.SettingsError(*explain(error, "settings")) from error
     _prepare(settings)

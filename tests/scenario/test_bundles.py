@@ -9,6 +9,7 @@ from tools import bundles
 
 FOLDER = charms.ROOT / "bundles"
 CHARMS = {f"../dist/{name}_amd64.charm": path for name, path in charms.FOLDERS.items()}
+CHARMS |= {path.name: path for path in (charms.ROOT / "tests" / "data" / "store").iterdir()}
 BUNDLES = sorted(FOLDER.glob("*.yaml"))
 OVERLAYS = sorted((FOLDER / "overlays").glob("*.yaml"))
 

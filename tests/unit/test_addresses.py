@@ -80,3 +80,22 @@ def test_application_sees_the_client_behind_the_proxy():
         asyncio.run(behind(scope, None, None))
 
     assert seen == [("198.51.100.7", 5), ("192.0.2.1", 5), None, None]
+
+
+def test_application_learns_from_a_trusted_proxy_that_the_client_spoke_tls():
+    seen = []
+
+    async def application(scope, receive, send):
+        seen.append(scope["scheme"])
+
+    behind = addresses.Behind(application, ["10.0.0.0/8"])
+    for peer, said in (("10.0.0.1", b"https"), ("10.0.0.1", b"http"), ("192.0.2.1", b"https")):
+        scope = {
+            "type": "http",
+            "scheme": "http",
+            "client": (peer, 5),
+            "headers": [(b"x-forwarded-proto", said)],
+        }
+        asyncio.run(behind(scope, None, None))
+
+    assert seen == ["https", "http", "http"]

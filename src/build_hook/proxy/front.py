@@ -21,7 +21,7 @@ class Front:
         self._settings = with_settings
         self._runtime = runtime.Runtime(with_settings.run)
         self._ports = ports.Ports(with_settings, self._runtime)
-        self._planner = planning.Planner(certificates.Certificates(with_settings))
+        self._planner = planning.Planner(certificates.Certificates(with_settings), with_settings)
         self._places: dict[str, places.Place] = {}
         self._loaded: object = None
         self._process: int | None = None

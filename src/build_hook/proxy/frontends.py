@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Iterable
 
 from build_hook import project, service
+from build_hook.proxy import entrance
 
 # A file, and what tells its contents from other ones.
 File = tuple[pathlib.Path, str]
@@ -96,6 +97,10 @@ class Builder:
         if port.redirect_from is not None:
             self.redirects.add(port.published)
             self._join(port.redirect_from, "http", redirect_name(port.published), port.hosts, ())
+
+    def add_web(self, port: service.Port, files: Iterable[File]) -> None:
+        """Take web's own port."""
+        self._join(port.published, port.app_protocol, entrance.BACKEND, port.hosts, files)
 
     def frontends(self) -> list[Frontend]:
         """What was collected, by port."""

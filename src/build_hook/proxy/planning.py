@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from build_hook import claims, errors, project, service, settings
-from build_hook.proxy import certificates, frontends, places, rendering
+from build_hook.proxy import certificates, entrance, frontends, places, rendering
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,8 +20,12 @@ class Verdict:
 class Planner:
     """Knows what the registry says today, which certificates are good, which ports are lost."""
 
-    def __init__(self, of_certificates: certificates.Certificates) -> None:
+    def __init__(
+        self, of_certificates: certificates.Certificates, of_settings: settings.Settings
+    ) -> None:
         self._certificates = of_certificates
+        self._web = entrance.port(of_settings)
+        self._web_address = entrance.address(of_settings)
         self._registered: dict[str, project.Project] = {}
         self.strangers: set[int] = set()
 
@@ -33,11 +37,13 @@ class Planner:
         """Look at the certificates again; True if others are in force."""
         named = [port for place in of for port in self._routed(place)]
         named += [port for registered in self._registered.values() for port in registered.ports]
+        named += [self._web] if self._web else []
         return self._certificates.refresh({name for p in named for name in p.certificates})
 
     def ports(self, of: Iterable[places.Place]) -> set[int]:
         """The published ports of all of them."""
-        return {n for place in of for port in self._routed(place) for n in port.listens_on}
+        own = {self._web.published} if self._web else set[int]()
+        return own | {n for place in of for port in self._routed(place) for n in port.listens_on}
 
     def plan(self, of: Iterable[places.Place]) -> rendering.Plan:
         """What HAProxy is to do; a port that cannot be published is left out."""
@@ -47,11 +53,21 @@ class Planner:
             if verdict.port is not None:
                 files = tuple(self._files(verdict.port))
                 builder.add(verdict.place.project, verdict.port, files)
+        shows_web = self._web is not None and self.problem_of_web is None
+        if self._web is not None and shows_web:
+            builder.add_web(self._web, self._files(self._web))
         return rendering.Plan(
             tuple(builder.frontends()),
             tuple(sorted(builder.redirects)),
             tuple(listener for place in ordered for listener in place.listeners),
+            self._web_address if shows_web else None,
         )
+
+    @property
+    def problem_of_web(self) -> str | None:
+        """Why web is not published with TLS, though it should be."""
+        problem = self._lack(self._web) if self._web else None
+        return str(problem) if problem else None
 
     def problems(self, of: Iterable[places.Place]) -> dict[str, str]:
         """Projects that are not published as they should be, and why."""
@@ -85,6 +101,8 @@ class Planner:
 
     def _judge(self, of: Iterable[places.Place]) -> Iterator[Verdict]:
         board = claims.Claims()
+        if self._web is not None:
+            board.add(entrance.NAME, self._web)
         for place in sorted(of, key=lambda place: not place.serves):  # who serves stays
             for port in self._routed(place):
                 problem = self._lack(port)

@@ -105,6 +105,7 @@ class Plan:
     fronts: Sequence[frontends.Frontend] = ()
     redirects: Sequence[int] = ()
     listeners: Sequence[Listener] = ()
+    web: str | None = None
 
     @property
     def shape(self) -> object:
@@ -113,7 +114,7 @@ class Plan:
             (item.name, item.mode, item.target, item.holds, len(item.slots))
             for item in self.listeners
         }
-        return tuple(self.fronts), tuple(self.redirects), frozenset(backends)
+        return tuple(self.fronts), tuple(self.redirects), frozenset(backends), self.web
 
 
 def folder(with_settings: settings.Settings) -> pathlib.Path:
@@ -130,6 +131,7 @@ def render(with_settings: settings.Settings, plan: Plan) -> str:
         frontends=plan.fronts,
         redirects=plan.redirects,
         listeners=plan.listeners,
+        web=plan.web,
         folder=folder(with_settings),
         address=with_settings.publish_address,
         socket=with_settings.run / "haproxy.sock",

@@ -10,6 +10,7 @@ import falcon
 import falcon.asgi
 
 from build_hook import addresses, registry, secret_files, settings, wake
+from build_hook.proxy import entrance
 from build_hook.web import (
     answers,
     body,
@@ -47,7 +48,7 @@ def create_app(
     api.add_to(app)
     _tell_errors(app)
     intake = body.Intake(app, limit=int(options.max_body_mb * 2**20), folder=options.run)
-    return addresses.Behind(intake, options.trusted_proxies)
+    return addresses.Behind(intake, entrance.believed(options))
 
 
 def get_app(options: settings.Settings) -> addresses.Behind:
