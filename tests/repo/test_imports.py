@@ -10,8 +10,8 @@ LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
     "proof recipe refs script shim slots",
-    "buildlog certificate condition followed intake limiter log_folder login marked process "
-    "progress schedule service signatures timetable wake web_log web_worker",
+    "buildlog capabilities certificate condition followed intake limiter log_folder login "
+    "marked process progress schedule service signatures timetable wake web_log web_worker",
     "composed secret_files settings",
     "project",
     "part",

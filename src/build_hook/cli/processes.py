@@ -35,8 +35,10 @@ def web(with_settings: settings.Settings, fd: int | None) -> None:
 @options.with_settings
 def worker(with_settings: settings.Settings) -> None:
     """Build and replace."""
+    from build_hook.deploy import capabilities
     from build_hook.deploy import worker as engine
 
+    capabilities.keep_to_ourselves()  # before there is any other thread
     logging.basicConfig(level=logging.INFO, format="worker: %(message)s")
     engine.Worker(with_settings).run()
 

@@ -146,7 +146,8 @@ def require_writable(root: pathlib.Path = ROOT) -> None:
         )
     if closed:
         raise errors.LimitError(
-            f"The worker may not write to {root}", "Run the worker as root, on the engine's host"
+            f"The worker may not write to {root}",
+            "Run the worker as root on the engine's host, or see docs/adr/0028",
         )
 
 

@@ -77,7 +77,7 @@ class Warden:
         except OSError as error:
             raise errors.LimitError(
                 f"The worker cannot see the steps of builds in {self._executor}: {error.strerror}",
-                "Run the worker as root, on the engine's host",
+                "Run the worker as root on the engine's host, or see docs/adr/0028",
             ) from error
 
     @contextlib.contextmanager
