@@ -21,8 +21,8 @@ _OWN: dict[str, tuple[str, str | bool, str]] = {
     "keep-data": (
         "boolean",
         True,
-        "Whether /var/lib/build-hook (history, logs, mirrors) stays on the machine when the "
-        "application is removed.",
+        "Whether history, logs and mirrors in /var/lib/build-hook, and what you put there "
+        "yourself, stay on the machine when the application is removed.",
     ),
 }
 # Where an operator of Juju needs other words than one of the product.

@@ -104,7 +104,11 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.reconcile()
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
-        removal.remove(keep_data=bool(self.config["keep-data"]))
+        removal.remove(
+            keep_data=bool(self.config["keep-data"]),
+            user=str(self.config["user"]),
+            script_helper=str(self.config["script-helper"]),
+        )
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:

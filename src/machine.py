@@ -1,5 +1,6 @@
 """The machine below the charm: packages, accounts, files and systemd, as plain verbs."""
 
+import contextlib
 import grp
 import os
 import pathlib
@@ -10,6 +11,7 @@ import tempfile
 
 SYSTEMCTL = "/usr/bin/systemctl"
 TIMEOUT = 300
+_MADE_BY_US = "Made by docker-build-hook"
 
 
 class MachineError(Exception):
@@ -42,8 +44,16 @@ def ensure_user(name: str, group: str | None = None) -> None:
         pwd.getpwnam(name)
     except KeyError:
         own = ["--gid", group] if group else ["--user-group"]
-        shell = ["--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
-        run("/usr/sbin/useradd", "--system", "--no-create-home", *shell, *own, name)
+        mark = ["--comment", _MADE_BY_US, "--shell", "/usr/sbin/nologin"]
+        where = ["--no-create-home", "--home-dir", "/nonexistent"]
+        run("/usr/sbin/useradd", "--system", *where, *mark, *own, name)
+
+
+def remove_user(name: str) -> None:
+    """Remove the account if it is one that we made."""
+    with contextlib.suppress(KeyError):
+        if pwd.getpwnam(name).pw_gecos == _MADE_BY_US:
+            run("/usr/sbin/userdel", name)
 
 
 def ensure_folder(

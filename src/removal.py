@@ -1,5 +1,6 @@
 """The end of the product on this machine: nothing of it is left but what is to be kept."""
 
+import contextlib
 import pathlib
 import shutil
 import time
@@ -7,49 +8,92 @@ import time
 import config
 import machine
 import service
-from build_hook import labels, settings
+import tls
+from build_hook import errors, labels, registry, settings
+from build_hook.proxy import kernel
 
 DOCKER = "/usr/bin/docker"
 PATIENCE = 60.0
+# Below the state folder: what is no data of anybody's, or what the charm writes again.
+_OURS = (
+    "registry.json", "registry.good.json", "run", "checkouts", f"certificates/{tls.NAME}.pem",
+)  # fmt: skip
 
 
-def remove(*, keep_data: bool) -> None:
-    """Stop everything and leave nothing of ours but the data, if that is to be kept."""
+def remove(*, keep_data: bool, user: str, script_helper: str) -> None:
+    """Stop everything and leave nothing of ours but the data, if that is to be kept.
+
+    Named volumes are the projects' own data: they stay in any case.
+    """
+    state = pathlib.Path(config.STATE)
     if service.WORKER in machine.active(service.WORKER):
-        _wait_for_worker(PATIENCE)
-    present = [unit for unit in reversed(service.FILES) if (service.UNIT_FOLDER / unit).exists()]
-    if present:
-        machine.systemctl("disable", "--now", *present)
-    for unit in present:
-        (service.UNIT_FOLDER / unit).unlink()
-    if present:
-        machine.systemctl("daemon-reload")
+        _see_off(state, PATIENCE)
+    _remove_units()
     service.COMMAND.unlink(missing_ok=True)
-    if not keep_data:
-        _remove_objects()
-        shutil.rmtree(config.STATE, ignore_errors=True)
+    if script_helper:
+        _remove_helper(pathlib.Path(script_helper))
+    if (state / "instance").exists():
+        known = settings.Settings(state=state)
+        kernel.Kernel(known).withdraw()
+        _remove_objects(known)
+    if keep_data:
+        _remove_all_but_data(state)
+        return
+    shutil.rmtree(state, ignore_errors=True)
+    for account in (user, config.WEB_USER):
+        machine.remove_user(account)
 
 
-def _wait_for_worker(seconds: float) -> None:
-    """By now no project is related any more: the worker is taking their containers away."""
+def _see_off(state: pathlib.Path, seconds: float) -> None:
+    """Have the worker take all containers away, those included that were to be kept."""
+    known = settings.Settings(state=state)
+    registry.save(known.registry, registry.Registry())
     end = time.monotonic() + seconds
-    while _ours("ps", "--all") and time.monotonic() < end:
+    while _ours(known, "ps", "--all") and time.monotonic() < end:
         time.sleep(0.5)
 
 
-def _remove_objects() -> None:
-    if containers := _ours("ps", "--all"):
+def _remove_units() -> None:
+    present = [unit for unit in reversed(service.FILES) if (service.UNIT_FOLDER / unit).exists()]
+    if not present:
+        return
+    machine.systemctl("disable", "--now", *present)
+    for unit in present:
+        (service.UNIT_FOLDER / unit).unlink()
+    machine.systemctl("daemon-reload")
+
+
+def _remove_helper(file: pathlib.Path) -> None:
+    # Imported here: it brings the engine's library, and all other hooks do without.
+    from build_hook.deploy.sources import script
+
+    with contextlib.suppress(errors.SettingsError):
+        script.take_helper_away(file)
+
+
+def _remove_objects(of: settings.Settings) -> None:
+    """What the worker could not remove, because it was down or had no time."""
+    if containers := _ours(of, "ps", "--all"):
         machine.run(DOCKER, "rm", "--force", *containers)
-    if images := _ours("images"):
+    if images := _ours(of, "images"):
         machine.run(DOCKER, "rmi", "--force", *images)
-    if networks := _ours("network", "ls"):
+    if networks := _ours(of, "network", "ls"):
         machine.run(DOCKER, "network", "rm", *networks)
 
 
-def _ours(*listing: str) -> list[str]:
+def _remove_all_but_data(state: pathlib.Path) -> None:
+    """Leave history, logs, clones, and what the operator put there."""
+    found = [state / name for name in _OURS]
+    for path in [*found, *(state / "secrets").glob(f"{service.SECRET_PREFIX}*")]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _ours(of: settings.Settings, *listing: str) -> list[str]:
     """What Docker has of this instance, found by its label alone."""
-    state = settings.Settings(state=pathlib.Path(config.STATE))
-    if not service.has_docker() or not (state.state / "instance").exists():
+    if not service.has_docker() or not (of.state / "instance").exists():
         return []
-    label = f"label={labels.INSTANCE}={state.instance}"
+    label = f"label={labels.INSTANCE}={of.instance}"
     return sorted(set(machine.run(DOCKER, *listing, "--quiet", "--filter", label).split()))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import ops.testing
 import pytest
 
+from build_hook.proxy import kernel
 from tests.scenario import charms, fake_engine_host, fake_history, fake_machine, fake_product
 
 MODEL_UUID = "00000000-0000-4000-8000-000000000001"
@@ -25,8 +26,11 @@ def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_mac
     monkeypatch.setattr(config, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(service, "UNIT_FOLDER", tmp_path / "systemd")
     monkeypatch.setattr(service, "COMMAND", tmp_path / "build-hook")
-    for verb in ("install", "has", "has_group", "ensure_user", "systemctl", "active", "run"):
+    for verb in (
+        "install", "has", "has_group", "ensure_user", "remove_user", "systemctl", "active", "run",
+    ):  # fmt: skip
         monkeypatch.setattr(real, verb, getattr(fake, verb))
+    monkeypatch.setattr(kernel, "run", fake.packet_filter)
     monkeypatch.setattr(real.pwd, "getpwnam", fake.getpwnam)
     monkeypatch.setattr(real.grp, "getgrnam", fake.getgrnam)
     return fake

@@ -25,6 +25,8 @@ class FakeMachine:
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     warmed: list[str] = dataclasses.field(default_factory=list)
     broken: set[str] = dataclasses.field(default_factory=set)
+    filtered: list[str] = dataclasses.field(default_factory=list)
+    rules: str = ""
 
     def run(self, *argv: str) -> str:
         if argv[0] == "/usr/bin/env":
@@ -51,6 +53,16 @@ class FakeMachine:
             self.changes.append(f"useradd {name}")
             self.users[name] = group
             self.groups.add(group or name)
+
+    def remove_user(self, name: str) -> None:
+        if name in self.users:
+            self.changes.append(f"userdel {name}")
+            del self.users[name]
+
+    def packet_filter(self, name: str, *arguments: str) -> str:
+        """What is asked of nft, conntrack and iptables."""
+        self.filtered.append(" ".join((name, *arguments)))
+        return self.rules if arguments[-2:] == ("-S", "DOCKER-USER") else ""
 
     def systemctl(self, verb: str, *arguments: str) -> None:
         from machine import MachineError

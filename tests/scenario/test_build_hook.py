@@ -271,7 +271,7 @@ def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machin
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_remove_takes_images_and_network_with_the_data(hook, world, machine, monkeypatch, keep):
+def test_remove_takes_what_the_worker_left_in_docker(hook, world, machine, monkeypatch, keep):
     import removal
 
     monkeypatch.setattr(removal, "PATIENCE", 0.0)
@@ -283,7 +283,103 @@ def test_remove_takes_images_and_network_with_the_data(hook, world, machine, mon
 
     removed = [change for change in machine.changes if change.startswith("/usr/bin/docker")]
     everything = ["rm --force c1", "rmi --force i1", "network rm n1"]
-    assert removed == ([] if keep else [f"/usr/bin/docker {what}" for what in everything])
+    assert removed == [f"/usr/bin/docker {what}" for what in everything]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_remove_takes_what_udp_left_in_the_kernel(hook, world, machine, keep):
+    state = hook.run(hook.on.start(), world(config={"keep-data": keep}))
+    instance = (machine.folder / "state" / "instance").read_text().strip()
+    ours = f"-o br1 -p udp -m comment --comment build-hook-{instance} -j ACCEPT"
+    machine.rules = f"-A DOCKER-USER {ours}\n-A DOCKER-USER -j RETURN\n"
+
+    hook.run(hook.on.remove(), state)
+
+    assert f"nft delete table ip build_hook_{instance}" in machine.filtered
+    deleted = [asked for asked in machine.filtered if " -D " in asked]
+    assert deleted == [f"iptables -w -D DOCKER-USER {ours}"]
+
+
+def test_kept_data_is_history_logs_clones_and_what_is_the_operators(hook, world, machine):
+    relation = project()
+    folder = machine.folder / "state"
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    hook.run(hook.on.config_changed(), state)  # the secret has been made
+    for name in ("build-hook.db", "registry.good.json", "secrets/mine", "secrets/hook.x",
+                 "certificates/mine.pem", "certificates/juju.pem", "run/haproxy.cfg"):  # fmt: skip
+        (folder / name).write_text("x")
+
+    hook.run(hook.on.remove(), state)
+
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert left == {"instance", "build-hook.db", "secrets/mine", "certificates/mine.pem"}
+
+
+def test_accounts_of_ours_go_with_the_data(hook, world, machine):
+    state = hook.run(hook.on.start(), world(config={"keep-data": False, "user": "builder"}))
+    machine.changes.clear()
+
+    hook.run(hook.on.remove(), state)
+
+    assert machine.changes[-2:] == ["userdel builder", "userdel build-hook"]
+
+
+def test_accounts_stay_with_the_data_that_is_theirs(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+
+    hook.run(hook.on.remove(), state)
+
+    assert "build-hook" in machine.users
+
+
+def test_remove_empties_the_registry_for_the_worker(hook, world, machine, monkeypatch):
+    import removal
+
+    relation, seen = project(), []
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    machine.docker["ps"] = ["c1"]
+
+    def sleep(_):
+        seen.append(registry(machine))
+        machine.docker["ps"] = []
+
+    monkeypatch.setattr(removal.time, "sleep", sleep)
+
+    hook.run(hook.on.remove(), state)
+
+    assert seen == [[]]
+
+
+def test_the_helper_of_2015_goes_and_what_was_there_before_comes_back(hook, world, machine):
+    helper = machine.folder / "build-hook.py"
+    state = hook.run(hook.on.start(), world(config={"script-helper": str(helper)}))
+    helper.with_name("build-hook.py.before").write_text("of 2015")
+    helper.write_text("exec python -m build_hook.shim.helper")
+
+    hook.run(hook.on.remove(), state)
+
+    assert helper.read_text() == "of 2015"
+    assert not helper.with_name("build-hook.py.before").exists()
+
+
+def test_a_helper_that_is_not_ours_stays(hook, world, machine):
+    helper = machine.folder / "build-hook.py"
+    helper.write_text("of 2015")
+    state = hook.run(hook.on.start(), world(config={"script-helper": str(helper)}))
+
+    hook.run(hook.on.remove(), state)
+
+    assert helper.read_text() == "of 2015"
+
+
+def test_the_worker_has_the_rights_that_limits_take_and_web_has_none(hook, world, machine):
+    hook.run(hook.on.start(), world())
+
+    worker = unit_text(machine, "build-hook-worker.service")
+    assert "AmbientCapabilities=CAP_DAC_OVERRIDE CAP_KILL\n" in worker
+    web = unit_text(machine, "build-hook-web.service")
+    assert "CapabilityBoundingSet=\n" in web
+    assert "AmbientCapabilities" not in web
 
 
 def test_the_operator_has_the_command(hook, world, machine):

@@ -80,3 +80,43 @@ def test_command_that_fails_says_why(argv, reason):
 def test_programs():
     assert machine.has("sh")
     assert not machine.has("no-such-program")
+
+
+def account(comment):
+    return types.SimpleNamespace(pw_gecos=comment)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [
+        (account("Made by docker-build-hook"), [("/usr/sbin/userdel", "builder")]),
+        (account("Ubuntu"), []),
+        (None, []),
+    ],
+)
+def test_only_accounts_of_ours_are_removed(monkeypatch, found, asked):
+    def getpwnam(_):
+        if found is None:
+            raise KeyError
+        return found
+
+    ran = []
+    monkeypatch.setattr(machine.pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(machine, "run", lambda *argv: ran.append(argv))
+
+    machine.remove_user("builder")
+
+    assert ran == asked
+
+
+def test_an_account_that_is_made_is_known_as_ours(monkeypatch):
+    ran = []
+    monkeypatch.setattr(machine.pwd, "getpwnam", {}.__getitem__)
+    monkeypatch.setattr(machine, "run", lambda *argv: ran.append(argv))
+
+    machine.ensure_user("builder", "build-hook")
+
+    (argv,) = ran
+    assert argv[:2] == ("/usr/sbin/useradd", "--system")
+    assert argv[argv.index("--comment") + 1] == "Made by docker-build-hook"
+    assert argv[-3:] == ("--gid", "build-hook", "builder")

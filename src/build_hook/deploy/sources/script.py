@@ -181,6 +181,25 @@ def put_helper(file: pathlib.Path) -> None:
         ) from error
 
 
+def take_helper_away(file: pathlib.Path) -> None:
+    """Undo what was put there; what lay at its path before lies there again.
+
+    Raises:
+        SettingsError: if that cannot be done.
+    """
+    before = file.with_name(f"{file.name}.before")
+    try:
+        if not file.is_file() or _SHIM not in file.read_text(encoding="utf-8", errors="replace"):
+            return
+        file.unlink()
+        if before.exists():
+            before.replace(file)
+    except OSError as error:
+        raise errors.SettingsError(
+            f"The helper {file} cannot be removed: {error.strerror}", "Remove it"
+        ) from error
+
+
 def write_program(file: pathlib.Path, module: str) -> None:
     """Write a program that runs a module of the shim."""
     text = f'#!/bin/sh\nexec "{sys.executable}" -m {_SHIM}.{module} "$@"\n'
