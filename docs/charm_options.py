@@ -31,6 +31,9 @@ _WORDS = {
     "listen": "Address that the webhook server listens on; :: for IPv6 and IPv4.",
     "public_url": "How git hosts and people reach the webhook server, for example "
     "https://hooks.example.com. Empty: http, the unit's address and the port.",
+    "script_helper": "Where the build-hook.py of 2015 is put for projects' own scripts; one that "
+    "was there is kept beside it. Empty: hooked/build-hook.py in the home of user, if a project "
+    "has scripts.",
     "tls_certificate": "Certificate of tls-port: juju is the one that the certificates relation "
     "brings, others are added with `build-hook certificate add`.",
     "trusted_proxies": "Addresses or networks, separated by commas, whose X-Forwarded-For is "

@@ -5,6 +5,7 @@ Every event ends in one reconcile: gather, compute, write what differs, restart 
 """
 
 import functools
+import pathlib
 
 import ops
 from charms.docker_build_hook.v0 import dockerfile
@@ -75,6 +76,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         desired = self._desired = self._work_out()
         if self.certificates.ensure(wanted, desired.certificate_names):
             desired = self._desired = self._work_out()  # somebody may have waited for it
+        wanted = wanted.with_helper_for(desired.registry.projects)
         changed = service.ensure_secrets(wanted, desired.secrets, desired.named_secrets)
         service.ensure_registry(wanted.product, desired.registry)
         service.ensure_command(wanted.product)
@@ -107,7 +109,10 @@ class DockerBuildHookCharm(ops.CharmBase):
         removal.remove(
             keep_data=bool(self.config["keep-data"]),
             user=str(self.config["user"]),
-            script_helper=str(self.config["script-helper"]),
+            helper=pathlib.Path(
+                str(self.config["script-helper"])
+                or config.helper_of_2015(str(self.config["user"]))
+            ),
         )
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:

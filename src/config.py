@@ -1,9 +1,12 @@
 """The charm's config: typed, checked as a whole, explained in one sentence."""
 
+import pathlib
+from collections.abc import Iterable
+
 import ops
 import pydantic
 
-from build_hook import errors, settings
+from build_hook import errors, project, settings
 
 STATE = "/var/lib/build-hook"
 WEB_USER = "build-hook"
@@ -23,6 +26,14 @@ class Config(pydantic.BaseModel):
     keep_data: bool
     product: settings.Settings
 
+    def with_helper_for(self, projects: Iterable[project.Project]) -> "Config":
+        """With the helper of 2015 at its old place, if scripts of then may call it there."""
+        has_scripts = any(of.strategy == "script" for of in projects)
+        if self.product.script_helper is not None or not has_scripts:
+            return self
+        place = {"script_helper": helper_of_2015(self.user)}
+        return self.model_copy(update={"product": self.product.model_copy(update=place)})
+
     @pydantic.field_validator("user")
     @classmethod
     def _has_docker(cls, user: str) -> str:
@@ -36,6 +47,11 @@ class Config(pydantic.BaseModel):
         if value.port == 0:
             raise ValueError("port must be between 1 and 65535")
         return value
+
+
+def helper_of_2015(user: str) -> pathlib.Path:
+    """Where the charm of 2015 put its helper."""
+    return pathlib.Path("/home", user, "hooked", "build-hook.py")
 
 
 def load(

@@ -20,7 +20,7 @@ _OURS = (
 )  # fmt: skip
 
 
-def remove(*, keep_data: bool, user: str, script_helper: str) -> None:
+def remove(*, keep_data: bool, user: str, helper: pathlib.Path) -> None:
     """Stop everything and leave nothing of ours but the data, if that is to be kept.
 
     Named volumes are the projects' own data: they stay in any case.
@@ -30,8 +30,8 @@ def remove(*, keep_data: bool, user: str, script_helper: str) -> None:
         _see_off(state, PATIENCE)
     _remove_units()
     service.COMMAND.unlink(missing_ok=True)
-    if script_helper:
-        _remove_helper(pathlib.Path(script_helper))
+    if helper.exists():
+        _remove_helper(helper)
     if (state / "instance").exists():
         known = settings.Settings(state=state)
         kernel.Kernel(known).withdraw()

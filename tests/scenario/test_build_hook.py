@@ -748,9 +748,65 @@ def test_a_project_of_2015_is_registered(hook, world, machine):
             "repository": "https://git.example.com/chuck/docker-mumble",
             "ref": "refs/heads/master",
             "webhook_secrets": [webhook_file(machine, "docker-mumble").name],
+            "strategy": "script",
+            "script": {},
         }
     ]
     assert isinstance(state.unit_status, ops.ActiveStatus)
+
+
+def test_a_project_of_2015_without_a_script_is_built_from_its_dockerfile(hook, world, machine):
+    relation = dockerfile_testing.relation_of_2015(app="docker-mumble", buildscript="")
+
+    hook.run(hook.on.relation_changed(relation), world(relation))
+
+    (entry,) = registry(machine)
+    assert "strategy" not in entry
+
+
+def test_a_script_of_2015_outside_its_repository_is_refused(hook, world, machine):
+    relation = dockerfile_testing.relation_of_2015(app="docker-mumble", buildscript="/bin/sh")
+
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+
+    assert registry(machine) == []
+    assert state.unit_status == ops.BlockedStatus(
+        "docker-mumble: script.build: must be a path inside the repository, without '..'"
+    )
+
+
+def scripted():
+    return project(strategy="script", settings={"script": {"build": "ops/b.sh", "path": "/srv/x"}})
+
+
+def test_scripts_and_where_they_run_reach_the_registry(hook, world, machine):
+    relation = scripted()
+
+    hook.run(hook.on.relation_changed(relation), world(relation))
+
+    (entry,) = registry(machine)
+    assert (entry["strategy"], entry["script"]) == (
+        "script",
+        {"build": "ops/b.sh", "path": "/srv/x"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("relation", "config", "helper"),
+    [
+        (scripted(), {}, "/home/ubuntu/hooked/build-hook.py"),
+        (scripted(), {"user": "builder"}, "/builder/hooked/build-hook.py"),
+        (scripted(), {"script-helper": "/opt/h.py"}, "/opt/h.py"),
+        (project(), {"script-helper": "/opt/h.py"}, "/opt/h.py"),
+        (project(), {}, None),
+    ],
+)
+def test_scripts_find_the_helper_of_2015(hook, world, machine, relation, config, helper):
+    hook.run(hook.on.relation_changed(relation), world(relation, config=config))
+
+    text = unit_text(machine, "build-hook-worker.service")
+    assert ("BUILD_HOOK_SCRIPT_HELPER" in text) is (helper is not None)
+    assert helper is None or f'{helper}"' in text
 
 
 @pytest.mark.parametrize(

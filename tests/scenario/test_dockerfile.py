@@ -38,12 +38,56 @@ def test_publishes_today_and_2015(selfoss):
         selfoss.on.config_changed(), state(relation, config={"build-script": "build.sh"})
     )
 
-    assert published(out, relation) == {"name": "docker-selfoss", "repository": REPOSITORY}
+    assert published(out, relation) == {
+        "name": "docker-selfoss",
+        "repository": REPOSITORY,
+        "strategy": "script",
+        "settings": {"script": {"build": "build.sh"}},
+    }
     unit = out.get_relation(relation.id).local_unit_data
     assert unit["repository"] == REPOSITORY
     assert unit["buildscript"] == "build.sh"
     assert unit["localpath"] == "/home/ubuntu/dockerfile/docker-selfoss"
     assert unit["machine"] == HERE
+
+
+@pytest.mark.parametrize(
+    ("config", "strategy", "settings"),
+    [
+        (
+            {"build-script": "ops/build.sh", "path": "/srv/x"},
+            "script",
+            {"script": {"build": "ops/build.sh", "path": "/srv/x"}},
+        ),
+        (
+            {"build-script": "build.sh", "settings": "{lfs: true, script: {overlap: false}}"},
+            "script",
+            {"lfs": True, "script": {"build": "build.sh", "overlap": False}},
+        ),
+        ({"build-script": "build.sh", "strategy": "script"}, "script",
+         {"script": {"build": "build.sh"}}),
+        ({"build-script": "build.sh", "strategy": "rolling"}, "rolling", None),
+        ({"path": "/srv/x"}, None, None),
+    ],
+)  # fmt: skip
+def test_a_build_script_builds_unless_another_strategy_is_asked_for(
+    selfoss, config, strategy, settings
+):
+    relation = ops.testing.Relation("project")
+
+    out = selfoss.run(selfoss.on.config_changed(), state(relation, config=config))
+
+    said = published(out, relation)
+    assert (said.get("strategy"), said.get("settings")) == (strategy, settings)
+
+
+def test_a_build_hook_of_2015_is_told_the_path(selfoss):
+    relation = ops.testing.Relation("project")
+
+    out = selfoss.run(selfoss.on.config_changed(), state(relation, config={"path": "/srv/x/"}))
+
+    unit = out.get_relation(relation.id).local_unit_data
+    assert unit["localpath"] == "/srv/x/docker-selfoss"
 
 
 @pytest.mark.parametrize(

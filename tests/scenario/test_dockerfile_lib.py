@@ -144,12 +144,25 @@ def test_reads_2015(hook_side):
     (request,) = requests(hook_side, wire["application"], wire["unit"])
 
     assert request.project == dockerfile.Project(
-        repository=FULL.repository, ref="refs/heads/master"
+        repository=FULL.repository,
+        ref="refs/heads/master",
+        strategy="script",
+        settings={"script": {"build": "build.sh"}},
     )
     assert request.scripts == dockerfile.Scripts(
         build_script="build.sh", local_path="/srv/docker-selfoss", start_script="start.sh"
     )
     assert request.is_here
+
+
+def test_reads_2015_without_a_script(hook_side):
+    wire = {**vector("project_2015")["unit"], "buildscript": ""}
+
+    (request,) = requests(hook_side, {}, wire)
+
+    assert request.project == dockerfile.Project(
+        repository=FULL.repository, ref="refs/heads/master"
+    )
 
 
 def test_ignores_what_it_does_not_know(hook_side):

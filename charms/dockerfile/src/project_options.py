@@ -12,6 +12,7 @@ _PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp|udp))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
 _HEALTH = "health-"
+_FOLDER_OF_2015 = "/home/ubuntu/dockerfile"
 _PLAIN = (
     "ref", "tags", "branches", "strategy", "provider", "allow-sha1", "after-ci",
     "cancel-running", "stop-grace-period", "drain", "watch", "image", "environment-secret",
@@ -67,23 +68,34 @@ def read(options: Options, app: str) -> dockerfile.Project:
     fields = {key: value for key, value in lists.items() if value} | plain
     build, health = _build(options), _health(options)
     try:
-        return dockerfile.Project(
+        project = dockerfile.Project(
             name=app,
             repository=repository,
             build=build,
             health=health,
             **fields,  # pyright: ignore[reportArgumentType]
         )
+        return _scripted(project, options)
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
         option = str(fault["loc"][0]).replace("_", "-")
         raise OptionError(option, fault["msg"], f"{option}=VALUE") from error
 
 
+def _scripted(project: dockerfile.Project, options: Options) -> dockerfile.Project:
+    """As in 2015, a build script is what builds, unless another strategy is asked for."""
+    script = _text(options, "build-script")
+    if script is None or project.strategy not in (None, "script"):
+        return project
+    path = _text(options, "path")
+    given = {"build": script, **({"path": path} if path else {})}
+    return dockerfile.scripted(project, {**given, **(project.settings or {}).get("script", {})})
+
+
 def scripts(options: Options) -> dockerfile.Scripts:
-    """What only a build hook of 2015 uses."""
+    """The keys of 2015."""
     found = _LAST_PART.search(str(options.get("repository", "")).strip())
-    folder = str(options.get("path", "")).rstrip("/")
+    folder = str(options.get("path") or _FOLDER_OF_2015).rstrip("/")
     return dockerfile.Scripts(
         build_script=str(options.get("build-script", "")),
         local_path=f"{folder}/{found[1]}" if found else "",

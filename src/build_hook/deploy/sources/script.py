@@ -194,6 +194,8 @@ def take_helper_away(file: pathlib.Path) -> None:
         file.unlink()
         if before.exists():
             before.replace(file)
+        elif not any(file.parent.iterdir()):
+            file.parent.rmdir()
     except OSError as error:
         raise errors.SettingsError(
             f"The helper {file} cannot be removed: {error.strerror}", "Remove it"

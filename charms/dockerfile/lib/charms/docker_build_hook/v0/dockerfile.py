@@ -33,7 +33,7 @@ import pydantic
 # Of our own making, since tools ask for one: the store gives another to a registered library.
 LIBID = "6e2f6a1c9d0b4c7f8a35d1e07b94c2aa"
 LIBAPI = 0
-LIBPATCH = 2
+LIBPATCH = 3
 PYDEPS = ["pydantic>=2"]
 
 OLD_REF = "refs/heads/master"  # the branch that a build hook of 2015 followed
@@ -149,7 +149,7 @@ class Project(_Settings):
 
 
 class Scripts(_Value):
-    """What only a build hook of 2015 uses: where the clone is and which scripts it has."""
+    """What 2015 said: where the clone is and which scripts it has."""
 
     build_script: str = ""
     local_path: str = ""
@@ -188,6 +188,12 @@ class Request(_Value):
     project: Project | None = None
     scripts: Scripts | None = None
     problem: str | None = None
+
+
+def scripted(project: Project, script: Mapping[str, Any]) -> Project:
+    """The project as one that its own scripts build and start, as in 2015."""
+    settings = {**(project.settings or {}), "script": dict(script)}
+    return project.model_copy(update={"strategy": "script", "settings": settings})
 
 
 class _ProjectApp(_Settings):
@@ -318,8 +324,13 @@ def _project(relation: ops.Relation, bags: list[ops.RelationDataContent]) -> Pro
     if wire.repository is not None or wire.image is not None:
         said = wire.model_dump()
         return Project.model_validate({**said, "repository": wire.repository or ""})
-    raw = next((bag["repository"] for bag in bags if bag.get("repository")), None)
-    return Project(repository=raw, ref=OLD_REF) if raw else None
+    raw = next((bag for bag in bags if bag.get("repository")), None)
+    if raw is None:
+        return None
+    asked = Project(repository=raw["repository"], ref=OLD_REF)
+    script = raw.get("buildscript")
+    # In a clone of the build hook's own: the folder that the other charm names may not be its.
+    return scripted(asked, {"build": script}) if script else asked
 
 
 def _scripts(bag: Mapping[str, str]) -> Scripts | None:
