@@ -24,6 +24,13 @@ _OWN: dict[str, tuple[str, str | bool, str]] = {
         "Whether history, logs and mirrors in /var/lib/build-hook, and what you put there "
         "yourself, stay on the machine when the application is removed.",
     ),
+    "on-removal": (
+        "string",
+        "stop",
+        "What becomes of a project's container when its relation is removed: stop removes it, "
+        "keep has it serve on unchanged, until the project is related again, the stop-kept action "
+        "stops it, or this says stop.",
+    ),
 }
 # Where an operator of Juju needs other words than one of the product.
 _WORDS = {

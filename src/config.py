@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterable
+from typing import Literal
 
 import ops
 import pydantic
@@ -13,7 +14,7 @@ WEB_USER = "build-hook"
 ACCOUNT = r"^[a-z_][a-z0-9_-]{0,31}$"
 
 # These belong to the charm; every other option is a setting of the product, by the same name.
-_OF_THE_CHARM = ("user", "keep_data")
+_OF_THE_CHARM = ("user", "keep_data", "on_removal")
 
 
 class Config(pydantic.BaseModel):
@@ -24,6 +25,7 @@ class Config(pydantic.BaseModel):
     unit: str
     user: str = pydantic.Field(pattern=ACCOUNT)
     keep_data: bool
+    on_removal: Literal["stop", "keep"]
     product: settings.Settings
 
     def with_helper_for(self, projects: Iterable[project.Project]) -> "Config":

@@ -11,6 +11,7 @@ from charms.docker_build_hook.v0 import dockerfile
 import machine
 import parameters
 import product
+import service
 import state
 from build_hook import errors
 
@@ -44,6 +45,7 @@ class Operations(ops.Object):
         self.framework.observe(charm.on["reconcile"].action, self._on_reconcile)
         self.framework.observe(charm.on["diagnostics"].action, self._on_diagnostics)
         self.framework.observe(charm.on["gc"].action, self._on_gc)
+        self.framework.observe(charm.on["stop-kept"].action, self._on_stop_kept)
 
     def _on_list_projects(self, event: ops.ActionEvent) -> None:
         self._call(event, "projects", "projects")
@@ -147,6 +149,14 @@ class Operations(ops.Object):
 
     def _on_gc(self, event: ops.ActionEvent) -> None:
         self._call(event, "removed", "gc")
+
+    def _on_stop_kept(self, event: ops.ActionEvent) -> None:
+        params = event.load_params(parameters.Kept, errors="fail")
+        found = service.present_registry(self._charm.options.product).find(params.project)
+        if found is None or not found.kept:
+            event.fail(f"No project {params.project} is kept: the list-projects action tells")
+            return
+        self._call(event, "removed", "remove", params.project)
 
     def _build(self, event: ops.ActionEvent, wait: bool, *argv: str) -> None:
         said = self._ask(event, *argv, *(["--wait"] if wait else []))

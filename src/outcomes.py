@@ -5,7 +5,7 @@ import dataclasses
 
 from charms.docker_build_hook.v0 import dockerfile
 
-from build_hook import errors, holds, registry, settings, standing
+from build_hook import errors, holds, part, registry, settings, standing
 from build_hook.deploy import condition
 from build_hook.store import builds
 
@@ -39,6 +39,17 @@ def of_all(options: settings.Settings, present: registry.Registry) -> dict[str, 
     except errors.StoreError:
         return {}
     return {each.project.name: _fate(each) for each in found}
+
+
+def serving(options: settings.Settings) -> frozenset[str] | None:
+    """The projects of which something serves; None if the product's database cannot tell."""
+    if not options.database.exists():
+        return frozenset()
+    try:
+        with contextlib.closing(builds.Builds(options.database, patience=PATIENCE)) as store:
+            return frozenset(part.root(unit) for unit in store.serving())
+    except errors.StoreError:
+        return None
 
 
 def _fate(found: standing.Standing) -> Fate:

@@ -20,6 +20,10 @@ class Project(_Params):
     project: Name
 
 
+class Kept(Project):
+    """Parameters of ``stop-kept``."""
+
+
 class Deploy(Project):
     """Parameters of ``deploy``."""
 

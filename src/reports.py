@@ -52,11 +52,13 @@ def statuses(
 
 
 def _summary(desired: state.Desired, fates: dict[str, outcomes.Fate]) -> str:
-    names = [entry.name for entry in desired.registry.projects]
+    left = [entry.name for entry in desired.registry.projects if entry.kept]
+    kept = f"; kept: {', '.join(left)}" if left else ""
+    names = [entry.name for entry in desired.registry.active]
     if not names:
-        return "No projects: relate an application to the project endpoint"
+        return f"No projects: relate an application to the project endpoint{kept}"
     for name in names:
         failure = fates[name].failure if name in fates else None
         if failure:
             return f"{name}: {failure}; see the logs action with project={name}"
-    return f"{len(names)} registered: {', '.join(names)}"
+    return f"{len(names)} registered: {', '.join(names)}{kept}"

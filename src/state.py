@@ -11,6 +11,7 @@ from charms.docker_build_hook.v0 import dockerfile
 import asked
 import certified
 import config
+import kept
 import project_secrets
 import service
 import webhooks
@@ -70,6 +71,7 @@ def desired(
     here = [request for request in requests if request.is_here]
     problems: dict[str, str] = {}
     candidates = {r.app: _candidate(r, secrets, own, present, problems) for r in here}
+    candidates |= kept.of(wanted, here, present)
     names_asked = certified.names(wanted.product, filter(None, candidates.values()), address)
     if lack is not None:
         certified.withhold(candidates, present, problems, lack)

@@ -37,9 +37,10 @@ class Orders:
 
         Raises:
             ValueError: if that cannot be a ref.
-            RegistryError: if the project follows a pattern and no ref is named.
+            RegistryError: if the project follows a pattern and no ref is named, or has left.
             HeldError: if the project is paused or frozen.
         """
+        _require_active(of)
         if ref is None and (of.tags or of.branches):
             raise errors.RegistryError(
                 f"{of.name} follows {of.branch}, which names no single ref",
@@ -58,7 +59,9 @@ class Orders:
 
         Raises:
             StoreError: if there is none, or it has no image.
+            RegistryError: if the project has left.
         """
+        _require_active(of)
         source = self._store.get(to) if to is not None else self._one_before(of.name)
         if source.project != of.name or source.image is None or not source.has_image:
             raise errors.StoreError(
@@ -105,3 +108,11 @@ class Orders:
         if not known:
             return f"List them: build-hook builds {name}"
         return f"These have one: {', '.join(known[:10])}"
+
+
+def _require_active(of: project.Project) -> None:
+    if of.kept:
+        raise errors.RegistryError(
+            f"{of.name} has left, and what serves of it is kept as it is",
+            "Register it again (build-hook add, or relate it) to deploy it",
+        )

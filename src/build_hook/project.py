@@ -12,6 +12,7 @@ from build_hook import (
     composed,
     followed,
     login,
+    membership,
     proof,
     reference,
     refs,
@@ -37,7 +38,7 @@ Health = proof.Health
 Tolerance = proof.Tolerance
 
 
-class Project(composed.Composed, login.Login, followed.Followed):
+class Project(composed.Composed, login.Login, followed.Followed, membership.Membership):
     """One entry of the registry."""
 
     name: str = pydantic.Field(
@@ -188,7 +189,7 @@ class Project(composed.Composed, login.Login, followed.Followed):
     def warnings(self) -> tuple[str, ...]:
         """What the operator has allowed and should know of wherever the project is shown."""
         unsigned = ("takes unsigned deliveries",) if self.allow_unsigned else ()
-        return (*unsigned, *self.loose_match)
+        return (*self.left, *unsigned, *self.loose_match)
 
     @property
     def scripts(self) -> Script:

@@ -43,6 +43,11 @@ class Registry(values.Value):
         """The project of that name."""
         return next((p for p in self.projects if p.name == name), None)
 
+    @property
+    def active(self) -> tuple[project.Project, ...]:
+        """Those that are built; the others have left, and what serves of them is kept."""
+        return tuple(p for p in self.projects if not p.kept)
+
 
 _Seen = tuple[int, int, int] | None
 

@@ -11,7 +11,8 @@ LAYERS = (
     "windows zones",
     "proof recipe refs script shim slots",
     "buildlog capabilities certificate condition followed intake limiter log_folder login "
-    "marked process progress schedule service signatures timetable wake web_log web_worker",
+    "marked membership process progress schedule service signatures timetable wake web_log "
+    "web_worker",
     "composed secret_files settings",
     "project",
     "part",

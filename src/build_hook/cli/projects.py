@@ -1,5 +1,6 @@
 """``add`` and ``remove``: the registry on one machine without Juju."""
 
+import contextlib
 import pathlib
 import secrets
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import click
 import pydantic
 
-from build_hook import errors, project, registry, settings
+from build_hook import errors, part, project, registry, settings
 from build_hook.cli import options
+from build_hook.store import builds
 
 
 @click.command()
@@ -117,19 +119,35 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--keep", is_flag=True, help="Have what serves go on serving, unchanged.")
 @options.as_json
 @options.with_settings
-def remove(with_settings: settings.Settings, name: str, as_json: bool) -> None:
+def remove(with_settings: settings.Settings, name: str, keep: bool, as_json: bool) -> None:
     """Unregister a project; its containers and images are removed, volumes are kept."""
     current = registry.load(with_settings.registry)
-    if current.find(name) is None:
+    found = current.find(name)
+    if found is None:
         raise errors.RegistryError(f"There is no project {name}", "List them: build-hook projects")
+    if keep:
+        _require_serving(with_settings, found)
+    left = [found.model_copy(update={"kept": True})] if keep else []
     rest = tuple(p for p in current.projects if p.name != name)
-    registry.save(with_settings.registry, registry.Registry(projects=rest))
+    registry.save(with_settings.registry, registry.Registry(projects=(*rest, *left)))
     if as_json:
-        options.print_json({"project": name, "removed": True})
+        options.print_json({"project": name, "removed": True, "kept": keep})
     else:
-        click.echo(f"{name} is no longer registered")
+        serves = "; what serves is kept" if keep else ""
+        click.echo(f"{name} is no longer registered{serves}")
+
+
+def _require_serving(with_settings: settings.Settings, of: project.Project) -> None:
+    with contextlib.closing(builds.Builds(with_settings.database)) as store:
+        served = {part.root(unit) for unit in store.serving()}
+    if of.name not in served:
+        raise errors.RegistryError(
+            f"Nothing serves of {of.name} that could be kept",
+            f"Without --keep: build-hook remove {of.name}",
+        )
 
 
 def _project(given: dict[str, Any], secret: str) -> project.Project:

@@ -1,11 +1,14 @@
-"""Projects that left the registry: what they run is stopped, what was built for them removed."""
+"""Projects that left the registry: what they run is stopped, what was built for them removed.
+
+One whose entry stays and says ``kept`` is only not built any more.
+"""
 
 import contextlib
 import logging
 import shutil
 from collections.abc import Collection
 
-from build_hook import errors, part, settings
+from build_hook import errors, part, registry, settings
 from build_hook.deploy import checkout, containers, images, networks
 from build_hook.deploy.engine import Engine
 from build_hook.store import builds
@@ -27,12 +30,17 @@ class Departures:
         self._scripts = with_settings.scripts
         self._leaving: set[str] = set()
 
-    def look(self, registered: Collection[str]) -> None:
-        """Find projects that are served or built and are not registered; stop their builds."""
+    def look(self, registered: registry.Registry) -> None:
+        """Find projects that are served or built and are not registered; stop their builds.
+
+        What serves of a project that is kept stays.
+        """
         under_way = {build.project: build.id for build in self._store.running()}
         serving = {part.root(unit) for unit in self._store.serving()}
-        self._leaving = (serving | under_way.keys()) - set(registered)
-        for name in self._leaving & under_way.keys():
+        active = {of.name for of in registered.active}
+        kept = {of.name for of in registered.projects} - active
+        self._leaving = (serving | under_way.keys()) - active - (kept & serving)
+        for name in under_way.keys() - active:
             with contextlib.suppress(errors.StoreError):  # it takes traffic: it ends by itself
                 self._store.ask_cancel(under_way[name])
 

@@ -59,7 +59,7 @@ class Worker:
         self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._reconciler = reconcile.Reconciler(
             self._store,
-            lambda: self._registry.current.projects,
+            lambda: self._registry.current.active,
             with_settings.reconcile_interval,
             self._wake,
             sources.Sources(with_settings, self._engine),
@@ -103,7 +103,7 @@ class Worker:
                 self._registry_changed()
             self._see_off()
             self._proxy.look()
-            self._rebuilds.ask(self._registry.current.projects)
+            self._rebuilds.ask(self._registry.current.active)
             self._start_builds()
             self._scaler.work(self._registry.current.projects)
             self._report(None)
@@ -133,7 +133,7 @@ class Worker:
     def _registry_changed(self) -> None:
         projects = self._registry.current.projects
         _log.info("the registry has changed: %d projects", len(projects))
-        self._departures.look({p.name for p in projects})
+        self._departures.look(self._registry.current)
         self._reconciler.nudge()
         self._proxy.publish(projects)
 
@@ -141,7 +141,7 @@ class Worker:
         """Remove the projects that have left the registry."""
         projects = self._registry.current.projects
         if look:
-            self._departures.look({p.name for p in projects})
+            self._departures.look(self._registry.current)
         gone = self._departures.carry_out(self._busy.keys())
         if gone:
             self._proxy.publish(projects)
@@ -149,7 +149,8 @@ class Worker:
 
     def _start_builds(self) -> None:
         for build in self._turns.next(self._busy.keys()):
-            if self._registry.current.find(build.project) is None:
+            of = self._registry.current.find(build.project)
+            if of is None or of.kept:
                 if self._registry.is_outdated:
                     return  # it was added a moment ago
                 self._store.enter(

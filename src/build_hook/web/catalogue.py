@@ -85,6 +85,7 @@ class Catalogue:
     def _read(self) -> None:
         if self._reader.refresh():
             new = self._reader.current
+            new = new.model_copy(update={"projects": new.active})
             self._index, self._registry = matching.Index(new.projects), new
             web_log.write("registry", projects=len(new.projects))
 
