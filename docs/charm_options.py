@@ -10,7 +10,8 @@ _INTRO = """\
 # product's settings, from src/build_hook/settings.py.
 options:
 """
-_NOT_OFFERED = {"state", "docker_host"}  # one machine has one engine and one build hook
+# One machine has one engine and one build hook, and Juju knows whose logs they are.
+_NOT_OFFERED = {"state", "docker_host", "loki_labels"}
 _OWN: dict[str, tuple[str, str | bool, str]] = {
     "user": (
         "string",

@@ -11,6 +11,7 @@ import ops
 from charms.docker_build_hook.v0 import dockerfile
 
 import config
+import log_sinks
 import observability
 import operations
 import outcomes
@@ -58,7 +59,13 @@ class DockerBuildHookCharm(ops.CharmBase):
         Raises:
             SettingsError: naming the option and how to set it.
         """
-        return config.load(self, public_url=route.url(self), proxies=route.proxies(self))
+        found = config.Found(
+            public_url=route.url(self),
+            proxies=route.proxies(self),
+            loki_urls=log_sinks.urls(self),
+            loki_labels=log_sinks.labels(self),
+        )
+        return config.load(self, found)
 
     @functools.cached_property
     def requests(self) -> tuple[dockerfile.Request, ...]:
@@ -77,7 +84,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         if self.certificates.ensure(wanted, desired.certificate_names):
             desired = self._desired = self._work_out()  # somebody may have waited for it
         wanted = wanted.with_helper_for(desired.registry.projects)
-        changed = service.ensure_secrets(wanted, desired.secrets, desired.named_secrets)
+        changed = project_secrets.write(wanted, desired.secrets, desired.named_secrets)
         service.ensure_registry(wanted.product, desired.registry)
         service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
@@ -86,6 +93,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.unit.set_workload_version(__version__)
         self._publish(desired)
         observability.publish(self, wanted)
+        log_sinks.publish(self)
 
     def webhook_url(self, name: str) -> str:
         """Where a git host sends the deliveries of a project."""
@@ -123,7 +131,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             return
         if not service.has_docker():
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
-        for unit in service.stopped():
+        for unit in service.stopped(self.options):
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
         planned = self.app.planned_units()
         if status := self.certificates.status(desired.certificate_names):

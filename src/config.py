@@ -1,8 +1,9 @@
 """The charm's config: typed, checked as a whole, explained in one sentence."""
 
+import dataclasses
 import pathlib
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import ops
 import pydantic
@@ -56,13 +57,30 @@ def helper_of_2015(user: str) -> pathlib.Path:
     return pathlib.Path("/home", user, "hooked", "build-hook.py")
 
 
-def load(
-    charm: ops.CharmBase, public_url: str | None = None, proxies: tuple[str, ...] = ()
-) -> Config:
-    """Read the config.
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What relations tell of the world around; the operator's own word comes before it."""
 
-    ``public_url`` and ``proxies`` are what a relation knows of the way to web; the operator's
-    word on the first comes before it.
+    public_url: str | None = None
+    proxies: tuple[str, ...] = ()
+    loki_urls: tuple[str, ...] = ()
+    loki_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def added_to(self, product: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of the product with what was found; lists are joined."""
+        added = dict(product)
+        if self.public_url is not None:
+            added.setdefault("public_url", self.public_url)
+        for name, known in (("trusted_proxies", self.proxies), ("loki_urls", self.loki_urls)):
+            if known:
+                added[name] = ",".join(filter(None, (str(product.get(name, "")), *known)))
+        if added.get("loki_urls"):
+            added["loki_labels"] = dict(self.loki_labels)
+        return added
+
+
+def load(charm: ops.CharmBase, found: Found | None = None) -> Config:
+    """Read the config.
 
     Raises:
         SettingsError: naming the option and how to set it.
@@ -70,11 +88,7 @@ def load(
     options = {key.replace("-", "_"): value for key, value in charm.config.items()}
     own = {key: options.pop(key) for key in _OF_THE_CHARM if key in options}
     product = {key: value for key, value in options.items() if value != ""}
-    if public_url is not None:
-        product.setdefault("public_url", public_url)
-    if proxies:
-        given = str(product.get("trusted_proxies", ""))
-        product["trusted_proxies"] = ",".join(filter(None, (given, *proxies)))
+    product = (found or Found()).added_to(product)
     own |= {"unit": charm.unit.name, "product": {**product, "state": STATE}}
     try:
         return Config.model_validate(own)

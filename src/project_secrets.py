@@ -1,12 +1,14 @@
 """The secrets that projects bring: Juju secrets by id become files, and fields that name them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import ops
 from charms.docker_build_hook.v0 import dockerfile
 
+import config
+import machine
 import service
 
 Content = Mapping[str, str]
@@ -52,6 +54,29 @@ def read(model: ops.Model, request: dockerfile.Request, app: str) -> Own:
     except _UnusableError as error:
         return Own(problem=str(error))
     return Own(tuple(files), fields)
+
+
+def write(
+    wanted: config.Config,
+    secrets: Iterable[SecretFile],
+    named: frozenset[str] = frozenset(),
+) -> frozenset[str]:
+    """Write each secret into a file that one process can read, and remove those of before.
+
+    What is ``named`` stays, though it is not to be had at the moment. Returns the names of
+    those that were there with another content.
+    """
+    folder, names, changed = wanted.product.secrets, set[str](), set[str]()
+    for secret in secrets:
+        owner = config.WEB_USER if secret.reader == "web" else wanted.user
+        path, names = folder / secret.name, names | {secret.name}
+        was_there = path.exists()
+        if machine.ensure_file(path, secret.value, 0o600, owner, service.GROUP) and was_there:
+            changed.add(secret.name)
+    for path in folder.glob(f"{service.SECRET_PREFIX}*"):
+        if path.name not in names | named:
+            path.unlink()
+    return frozenset(changed)
 
 
 def _content(model: ops.Model, secret_id: str, option: str, app: str) -> Content:

@@ -12,15 +12,11 @@ import shlex
 import string
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import config
 import machine
 from build_hook import errors, registry, settings
 from build_hook.deploy import condition
-
-if TYPE_CHECKING:
-    import project_secrets
 
 COMMAND = pathlib.Path("/usr/local/bin/build-hook")
 UNIT_FOLDER = pathlib.Path("/etc/systemd/system")
@@ -28,8 +24,9 @@ CHARM = pathlib.Path(__file__).resolve().parent.parent
 PROXY, WORKER = "build-hook-proxy.service", "build-hook-worker.service"
 SOCKET, WEB = "build-hook-web.socket", "build-hook-web.service"
 REPORT, TELL = "build-hook-report.path", "build-hook-report.service"
+SHIP = "build-hook-ship.service"  # only where somebody wants logs
 UNITS = (PROXY, WORKER, SOCKET, WEB, REPORT)
-FILES = (*UNITS, TELL)  # the last is started by the one before, when a build has ended
+FILES = (*UNITS, TELL, SHIP)  # TELL is started by REPORT, when a build has ended
 BUILDS_CHANGED = "builds_changed"  # the event that it brings
 DOCKER_GROUP = "docker"
 GROUP = config.WEB_USER
@@ -79,29 +76,6 @@ def ensure_state(wanted: config.Config) -> None:
     settings.load(state, environ={})  # names the instance, before web could
 
 
-def ensure_secrets(
-    wanted: config.Config,
-    secrets: Iterable["project_secrets.SecretFile"],
-    named: frozenset[str] = frozenset(),
-) -> frozenset[str]:
-    """Write each secret into a file that one process can read, and remove those of before.
-
-    What is ``named`` stays, though it is not to be had at the moment. Returns the names of
-    those that were there with another content.
-    """
-    folder, names, changed = wanted.product.secrets, set[str](), set[str]()
-    for secret in secrets:
-        owner = config.WEB_USER if secret.reader == "web" else wanted.user
-        path, names = folder / secret.name, names | {secret.name}
-        was_there = path.exists()
-        if machine.ensure_file(path, secret.value, 0o600, owner, GROUP) and was_there:
-            changed.add(secret.name)
-    for path in folder.glob(f"{SECRET_PREFIX}*"):
-        if path.name not in names | named:
-            path.unlink()
-    return frozenset(changed)
-
-
 def ensure_registry(wanted: settings.Settings, projects: registry.Registry) -> bool:
     """Write the registry if it says something new; web and worker read it by themselves."""
     return registry.save(wanted.registry, projects)
@@ -125,22 +99,23 @@ def ensure_command(wanted: settings.Settings) -> bool:
 
 def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
     """Bring the units into their wanted form; returns those that were restarted or started."""
-    changed = tuple(unit for unit in FILES if _write(unit, wanted))
-    if changed:
+    units = _units(wanted)
+    changed = tuple(unit for unit in (*units, TELL) if _write(unit, wanted))
+    if _retire(set(FILES) - {*units, TELL}) or changed:
         machine.systemctl("daemon-reload")
     try:
-        return _apply(changed, refreshed=refreshed)
+        return _apply(units, changed, refreshed=refreshed)
     except machine.MachineError:
         for unit in changed:  # so that the next event sees that they still have to be applied
             (UNIT_FOLDER / unit).unlink()
         raise
 
 
-def stopped() -> tuple[str, ...]:
+def stopped(wanted: config.Config) -> tuple[str, ...]:
     """The units that should run and do not."""
-    wanted = [unit for unit in UNITS if unit != WORKER or has_docker()]
-    active = machine.active(*wanted)
-    return tuple(unit for unit in wanted if unit not in active)
+    units = [unit for unit in _units(wanted) if unit != WORKER or has_docker()]
+    active = machine.active(*units)
+    return tuple(unit for unit in units if unit not in active)
 
 
 def environment(wanted: settings.Settings) -> dict[str, str]:
@@ -171,17 +146,35 @@ def _warm() -> None:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={each}" for name, each in value.items())
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _apply(changed: tuple[str, ...], *, refreshed: bool) -> tuple[str, ...]:
+def _units(wanted: config.Config) -> tuple[str, ...]:
+    return (*UNITS, SHIP) if wanted.product.loki_urls else UNITS
+
+
+def _retire(units: Iterable[str]) -> bool:
+    """Stop and remove units that are not wanted any more; True if there were any."""
+    present = sorted(unit for unit in units if (UNIT_FOLDER / unit).exists())
+    if present:
+        machine.systemctl("disable", "--now", *present)
+    for unit in present:
+        (UNIT_FOLDER / unit).unlink()
+    return bool(present)
+
+
+def _apply(
+    units: tuple[str, ...], changed: tuple[str, ...], *, refreshed: bool
+) -> tuple[str, ...]:
     restart = {unit for unit in changed if unit != PROXY or not refreshed}
-    active = machine.active(*UNITS)
+    active = machine.active(*units)
     if SOCKET in restart and SOCKET in active:
         machine.systemctl("stop", WEB)  # a socket cannot be moved under a running service
         restart.add(WEB)
     acted: list[str] = []
-    for unit in UNITS:
+    for unit in units:
         if unit == WORKER and not has_docker():
             continue
         if unit in restart:

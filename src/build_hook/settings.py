@@ -22,7 +22,9 @@ LONGEST_STATE_PATH = 80
 
 
 def _split(given: object) -> object:
-    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    return [part.strip() for part in given.split(",") if part.strip()]
 
 
 class Settings(folders.Folders):
@@ -126,6 +128,23 @@ class Settings(folders.Folders):
         default=(),
         description="windows in which pushes of all projects wait, such as Fri 16:00 - Mon 07:00; "
         "in a variable with commas",
+    )
+    loki_urls: Annotated[
+        tuple[Annotated[str, pydantic.Field(pattern=r"^https?://[^\s/?#@]+/")], ...],
+        pydantic.BeforeValidator(_split),
+    ] = pydantic.Field(
+        default=(),
+        description="where logs are pushed to, such as http://loki.example:3100/loki/api/v1/push; "
+        "in a variable with commas",
+    )
+    loki_labels: Annotated[values.Pairs, pydantic.BeforeValidator(_split)] = pydantic.Field(
+        default_factory=dict,
+        description="labels of every line that is pushed; in a variable NAME=value with commas",
+    )
+    container_logs: Literal["auto", "engine", "journal"] = pydantic.Field(
+        default="auto",
+        description="where new containers log to: engine, its own files, or journal, the "
+        "machine's; auto is journal where logs are pushed and systemd runs",
     )
     script_helper: pathlib.Path | None = pydantic.Field(
         default=None,

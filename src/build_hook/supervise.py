@@ -107,6 +107,8 @@ def serve(with_settings: settings.Settings) -> None:
             "web", lambda: (*ours, "web", "--fd", str(listener.fileno())), run, listener.fileno()
         ),
     ]
+    if with_settings.loki_urls:
+        children.append(Child("ship", lambda: (*ours, "ship"), run, None))
     with _signals() as told:
         _keep(children, told)
     for child in reversed(children):

@@ -213,7 +213,7 @@ class Host:
         }
         self.reload()
         self.engine = engine.Engine(self.settings.docker_host, self.settings.instance)
-        self.containers = containers.Containers(self.engine, self.settings.secrets)
+        self.containers = containers.Containers(self.engine, self.settings)
         self.images = images.Images(self.engine)
         self.apps = baseimage.APPS
         self.product = product.Product(self.settings, folder / "serve.log")

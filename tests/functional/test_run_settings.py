@@ -92,7 +92,7 @@ def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         {"name": "all", "repository": "https://h.example/r", **asked}
     )
     try:
-        boxes = containers.Containers(docker, options.secrets)
+        boxes = containers.Containers(docker, options)
         started = boxes.start(of, 1, "c" * 40, base)
         boxes.promote(started.id, of)
         found: dict[str, Any] = docker.api.inspect_container(started.id)
@@ -134,7 +134,7 @@ def test_a_missing_env_file_starts_nothing(base: str, tmp_path: pathlib.Path):
     )
     try:
         with pytest.raises(errors.ContainerError, match=r"secret gone of env_file"):
-            containers.Containers(docker, options.secrets).start(of, 1, "c" * 40, base)
+            containers.Containers(docker, options).start(of, 1, "c" * 40, base)
         assert docker.api.containers(all=True, filters=docker.ours()) == []
     finally:
         leftovers.remove(docker)

@@ -16,8 +16,8 @@ LAYERS = (
     "composed secret_files settings",
     "project",
     "part",
-    "claims compose deployed matching redaction repository repository_settings runspec "
-    "shown_settings",
+    "claims compose container_logs deployed matching redaction repository repository_settings "
+    "runspec shipping shown_settings",
     "answers cgroups checkout clients engine forges store",
     "clones inspection lock manifests networks spoken",
     "pulled",

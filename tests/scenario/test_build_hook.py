@@ -436,7 +436,11 @@ def test_every_setting_of_the_product_is_an_option():
     options = yaml.safe_load((charms.ROOT / "config.yaml").read_text())["options"]
     offered = {name.replace("-", "_") for name in options}
 
-    assert settings.Settings.model_fields.keys() - offered == {"state", "docker_host"}
+    assert settings.Settings.model_fields.keys() - offered == {
+        "state",
+        "docker_host",
+        "loki_labels",
+    }
 
 
 def test_defaults_are_those_of_the_product():

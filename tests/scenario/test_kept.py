@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import ops
+import ops.testing
 import pytest
 from charms.docker_build_hook.v0 import dockerfile_testing
 
@@ -37,7 +38,7 @@ def left(hook, world, history):
         state = hook.run(hook.on.relation_changed(shop), world(shop, *others, config=config))
         if serves:
             history.live("shop", "c" * 40)
-        state = hook.run(hook.on.relation_broken(shop), state)
+        state = hook.run(hook.on.relation_broken(state.get_relation(shop.id)), state)
         rest = [each for each in state.relations if each.id != shop.id]
         return dataclasses.replace(state, relations=rest)
 
@@ -135,7 +136,7 @@ def test_its_environment_stays_on_the_machine(hook, world, history, machine):
     state = hook.run(hook.on.relation_changed(shop), state)
     history.live("shop", "c" * 40)
 
-    hook.run(hook.on.relation_broken(shop), state)
+    hook.run(hook.on.relation_broken(state.get_relation(shop.id)), state)
 
     names = {path.name for path in (machine.folder / "state" / "secrets").iterdir()}
     assert names == {"hook.shop.env"}
@@ -148,22 +149,3 @@ def test_a_wrong_value_is_refused_with_the_fix(hook, world):
         "Config on-removal: Input should be 'stop' or 'keep'. "
         "Use: juju config build-hook on-removal=VALUE"
     )
-
-
-def test_the_action_stops_what_is_kept(hook, left, product):
-    state = left(KEEP)
-    product.answers["remove"] = {"project": "shop", "removed": True, "kept": False}
-
-    hook.run(hook.on.action("stop-kept", params={"project": "shop"}), state)
-
-    assert product.calls == [("remove", "shop")]
-
-
-@pytest.mark.parametrize("name", ["blog", "nobody"])
-def test_the_action_touches_nothing_else(hook, left, product, name):
-    state = left(KEEP, project("blog", 9001))
-
-    with pytest.raises(ops.testing.ActionFailed, match=f"No project {name} is kept"):
-        hook.run(hook.on.action("stop-kept", params={"project": name}), state)
-
-    assert product.calls == []

@@ -281,3 +281,30 @@ def test_every_action_is_closed_and_tested():
 def _names(machine):
     registry = json.loads((machine.folder / "state" / "registry.json").read_text())
     return registry["projects"][0]["webhook_secrets"]
+
+
+@pytest.fixture
+def kept(settled, machine):
+    """The only project of the machine is one whose relation has gone."""
+    path = machine.folder / "state" / "registry.json"
+    said = json.loads(path.read_text())
+    said["projects"][0]["kept"] = True
+    path.write_text(json.dumps(said))
+    return settled
+
+
+def test_what_is_kept_can_be_stopped(hook, kept, product):
+    product.answers["remove"] = {"project": "app", "removed": True, "kept": False}
+
+    results, _ = act(hook, kept, "stop-kept", project="app")
+
+    assert product.calls == [("remove", "app")]
+    assert json.loads(results["removed"]) == product.answers["remove"]
+
+
+@pytest.mark.parametrize("name", ["app", "nobody"])
+def test_only_what_is_kept_can_be_stopped(hook, settled, product, name):
+    with pytest.raises(ops.testing.ActionFailed, match=f"No project {name} is kept"):
+        act(hook, settled, "stop-kept", project=name)
+
+    assert product.calls == []

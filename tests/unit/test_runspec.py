@@ -10,4 +10,4 @@ from build_hook.deploy import runspec
 def test_privileged_is_passed_on(privileged: bool):
     asked = service.Service(privileged=privileged)
 
-    assert runspec.host(asked, "ours")["privileged"] is privileged
+    assert runspec.host(asked, "ours", None)["privileged"] is privileged

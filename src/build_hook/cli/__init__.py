@@ -18,6 +18,7 @@ COMMANDS = {
     "web": "processes",
     "worker": "processes",
     "proxy": "processes",
+    "ship": "processes",
     "demo": "demo",
     "add": "projects",
     "remove": "projects",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from build_hook import settings
+from build_hook import errors, settings
 from build_hook.cli import options
 
 
@@ -51,3 +51,15 @@ def proxy(with_settings: settings.Settings) -> None:
 
     command = process.command(with_settings)
     os.execv(command[0], command)  # noqa: S606 - a fixed program, no shell
+
+
+@click.command()
+@options.with_settings
+def ship(with_settings: settings.Settings) -> None:
+    """Push logs of the processes, the builds and the containers to Loki."""
+    from build_hook.shipping import shipper
+
+    if not with_settings.loki_urls:
+        raise errors.SettingsError("Nobody wants logs", "Set loki_urls: docs/how-to/ship-logs.md")
+    logging.basicConfig(level=logging.INFO, format="ship: %(message)s")
+    shipper.Shipper(with_settings).run()

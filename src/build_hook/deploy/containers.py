@@ -5,12 +5,11 @@ import collections.abc
 import concurrent.futures
 import contextlib
 import dataclasses
-import pathlib
 
 import docker.errors
 
-from build_hook import labels, part, project
-from build_hook.deploy import engine, inspection, networks, runspec
+from build_hook import labels, part, project, settings
+from build_hook.deploy import container_logs, engine, inspection, networks, runspec
 from build_hook.deploy.inspection import Container, Event
 
 __all__ = ["Container", "Containers", "Event"]
@@ -19,9 +18,10 @@ __all__ = ["Container", "Containers", "Event"]
 class Containers:
     """The containers of one instance."""
 
-    def __init__(self, docker_engine: engine.Engine, secrets: pathlib.Path) -> None:
+    def __init__(self, docker_engine: engine.Engine, with_settings: settings.Settings) -> None:
         self._engine = docker_engine
-        self._secrets = secrets
+        self._secrets = with_settings.secrets
+        self._logs = container_logs.config(with_settings)
         self._networks = networks.Networks(docker_engine)
 
     def start(self, of: project.Project, build: int, commit: str, image: str) -> Container:
@@ -201,7 +201,7 @@ class Containers:
                 labels.ROLE: labels.CANDIDATE,
                 labels.REPLICA: str(replica),
             },
-            host_config=api.create_host_config(**runspec.host(of, network)),
+            host_config=api.create_host_config(**runspec.host(of, network, self._logs)),
             networking_config=self._networks.config(of, network),
             **runspec.container(of, self._secrets),
         )["Id"]

@@ -23,7 +23,7 @@ class Departures:
         self, with_settings: settings.Settings, engine: Engine, store: builds.Builds
     ) -> None:
         self._store = store
-        self._containers = containers.Containers(engine, with_settings.secrets)
+        self._containers = containers.Containers(engine, with_settings)
         self._images = images.Images(engine)
         self._networks = networks.Networks(engine)
         self._repositories = checkout.Repositories(with_settings)

@@ -43,7 +43,7 @@ class Pipeline:
         self._store = store
         self._proxy = proxy
         self._images = images.Images(engine)
-        self._containers = containers.Containers(engine, with_settings.secrets)
+        self._containers = containers.Containers(engine, with_settings)
         self._scripted = scripted.Scripted(engine, self._containers)
         self._sources = sources.Sources(with_settings, engine)
         self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)

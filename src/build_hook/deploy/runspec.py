@@ -8,8 +8,6 @@ import docker.types
 from build_hook import errors, service
 
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
-# Rotated by the engine: a chatty container must not fill the disk.
-_LOG = docker.types.LogConfig(type="local", config={"max-size": "10m", "max-file": "3"})
 
 
 def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def host(of: service.Service, network: str) -> dict[str, Any]:
+def host(of: service.Service, network: str, logs: docker.types.LogConfig | None) -> dict[str, Any]:
     """The arguments of ``create_host_config``."""
     limits = of.deploy.resources.limits
     return {
@@ -48,7 +46,7 @@ def host(of: service.Service, network: str) -> dict[str, Any]:
         "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
         "mem_limit": limits.memory,
         "pids_limit": limits.pids,
-        "log_config": _LOG,
+        "log_config": logs,
     }
 
 

@@ -47,7 +47,7 @@ class Worker:
         self._damaged = repair.ensure_sound(with_settings.database)
         self._store = builds.Builds(with_settings.database)
         self._engine = Engine(with_settings.docker_host, with_settings.instance)
-        self._containers = containers.Containers(self._engine, with_settings.secrets)
+        self._containers = containers.Containers(self._engine, with_settings)
         self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
         self._registry = registry.Reader(with_settings.registry)

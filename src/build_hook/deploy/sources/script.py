@@ -36,7 +36,7 @@ class Script(repository.Repository):
 
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
         super().__init__(with_settings, docker_engine)
-        self._containers = containers.Containers(docker_engine, with_settings.secrets)
+        self._containers = containers.Containers(docker_engine, with_settings)
         self._clones = clones.Clones(with_settings.scripts)
 
     def make(self, of: job.Job) -> base.Made:
