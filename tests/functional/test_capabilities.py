@@ -79,8 +79,8 @@ def worker(host: hosts.Host, rights: str):
     for path in (host.folder, *(p for p in host.folder.rglob("*") if "git" not in p.parts)):
         os.chown(path, ACCOUNT, ACCOUNT)
     argv = ("setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", f"--groups={group}",
-            f"--inh-caps={rights}", f"--ambient-caps={rights}", "--", python(), "-S", "-m", "build_hook",
-            "--state", str(host.settings.state), "worker")  # fmt: skip
+            f"--inh-caps={rights}", f"--ambient-caps={rights}", "--", python(), "-S", "-m",
+            "build_hook", "--state", str(host.settings.state), "worker")  # fmt: skip
     # our packages, but not our interpreter's own: this one may be another
     path = ":".join(p for p in sys.path if p.endswith(("site-packages", "/src", "/lib")))
     environ = {**os.environ, **host.environ, "PYTHONPATH": path, "HOME": str(host.folder)}
