@@ -25,7 +25,7 @@ def publish(charm: ops.CharmBase, options: config.Config, address: str) -> None:
         "service": f"{charm.model.name}-{charm.app.name}",
         "ports": [options.product.port],
         "check": _CHECK,
-        "hostname": host,
+        "hostname": None if host is None or _is_address(host) else host,
     }
     for relation in _active(charm):
         if charm.unit.is_leader():

@@ -47,6 +47,15 @@ def test_what_the_proxy_is_told(hook, world):
     assert json.loads(found.local_unit_data["address"]) == "192.0.2.0"
 
 
+@pytest.mark.parametrize("url", ["", "https://192.0.2.7", "https://[2001:db8::7]:8443/x"])
+def test_an_address_is_no_host_name(hook, world, url):
+    route = relation()
+
+    state = hook.run(hook.on.relation_created(route), world(route, config={"public-url": url}))
+
+    assert "hostname" not in state.get_relation(route.id).local_app_data
+
+
 def test_only_the_leader_speaks_for_the_application(hook, world):
     route = relation()
 
