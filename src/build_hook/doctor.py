@@ -82,7 +82,7 @@ def _build_limits(with_settings: settings.Settings) -> str:
         return "turned off"
     docker = engine.Engine(with_settings.docker_host, with_settings.instance)
     builder.Builder(with_settings, docker).require_limits()
-    require_own_account(with_settings.run / "worker.pid")
+    require_own_account(with_settings.run / "worker.lock")
     most = ceilings.of_settings(with_settings)
     return (
         f"builds take {most.cpus:g} processors, {most.memory // 2**20} MiB and {most.pids} "
@@ -90,14 +90,14 @@ def _build_limits(with_settings: settings.Settings) -> str:
     )
 
 
-def require_own_account(pid_file: pathlib.Path) -> None:
+def require_own_account(lock: pathlib.Path) -> None:
     """Make sure that what holds for us holds for the worker: it may run as somebody else.
 
     Raises:
         LimitError: if it does.
     """
     try:
-        process = pid_file.read_text(encoding="ascii").strip()
+        process = lock.read_text(encoding="ascii").strip() or "none"
         worker = pathlib.Path("/proc", process).stat().st_uid
     except OSError:
         return  # none runs, which is told below

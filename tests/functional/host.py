@@ -293,7 +293,7 @@ class Host:
 
     def settle(self) -> None:
         """Wait until web knows every project of the registry."""
-        names = {p.name for p in registry.load(self.settings.registry).projects}
+        names = {p.name for p in registry.load(self.settings.registry).active}
         wait_for(lambda: names <= self._listed(), "web to know the registry", 10)
         time.sleep(2 * WEB_LOOKS)  # each process of web looks by itself
 

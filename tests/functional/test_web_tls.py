@@ -120,4 +120,4 @@ def test_a_renewal_fails_no_request(client):
             thread.join(10)
 
     assert set(answers) == {200}
-    assert len(answers) > 20
+    assert len(answers) > 5

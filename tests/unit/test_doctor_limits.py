@@ -9,7 +9,7 @@ from build_hook.deploy import capabilities
 
 
 def test_worker_of_another_account_is_told(tmp_path, monkeypatch):
-    file = tmp_path / "worker.pid"
+    file = tmp_path / "worker.lock"
     with subprocess.Popen(["sleep", "60"]) as process:
         file.write_text(f"{process.pid}\n", encoding="ascii")
         try:
@@ -26,4 +26,4 @@ def test_worker_of_another_account_is_told(tmp_path, monkeypatch):
 
 
 def test_worker_that_does_not_run_is_left_to_its_own_check(tmp_path):
-    doctor.require_own_account(tmp_path / "worker.pid")
+    doctor.require_own_account(tmp_path / "worker.lock")

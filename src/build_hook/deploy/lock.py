@@ -1,6 +1,7 @@
-"""The lock on a state folder: it has one worker."""
+"""The lock on a state folder: it has one worker, whose process the file names."""
 
 import fcntl
+import os
 from typing import TextIO
 
 from build_hook import errors, settings
@@ -12,11 +13,16 @@ def take(with_settings: settings.Settings) -> TextIO:
     Raises:
         SettingsError: if another worker has it.
     """
-    file = (with_settings.run / "worker.lock").open("w")
+    file = (with_settings.run / "worker.lock").open(
+        "a", encoding="ascii"
+    )  # who has it may have written it
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise errors.SettingsError(
             f"Another worker runs on {with_settings.state}", "Stop it first"
         ) from error
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
     return file
