@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from build_hook import doctor, errors
-from build_hook.deploy import capabilities
+from build_hook import doctor, errors, settings
+from build_hook.deploy import capabilities, lock
 
 
 def test_worker_of_another_account_is_told(tmp_path, monkeypatch):
@@ -27,3 +27,12 @@ def test_worker_of_another_account_is_told(tmp_path, monkeypatch):
 
 def test_worker_that_does_not_run_is_left_to_its_own_check(tmp_path):
     doctor.require_own_account(tmp_path / "worker.lock")
+
+
+def test_the_lock_names_its_worker_whoever_else_tries(tmp_path):
+    options = settings.load(tmp_path / "state", {})
+    with lock.take(options):
+        with pytest.raises(errors.SettingsError, match="Another worker runs"):
+            lock.take(options)
+
+        assert (options.run / "worker.lock").read_text(encoding="ascii") == f"{os.getpid()}\n"
