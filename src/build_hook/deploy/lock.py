@@ -19,6 +19,7 @@ def take(with_settings: settings.Settings) -> TextIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        file.close()
         raise errors.SettingsError(
             f"Another worker runs on {with_settings.state}", "Stop it first"
         ) from error
