@@ -95,8 +95,9 @@ def delivery_status(made):
 
 def test_what_is_kept_serves_on_and_is_not_built_any_more(own):
     web = own.add("kept")
-    live = web.live()
+    web.live()
     container, version = web.serving().id, web.version
+    built = [build.id for build in web.history()]
 
     kept(web)
     web.push()
@@ -106,7 +107,7 @@ def test_what_is_kept_serves_on_and_is_not_built_any_more(own):
     assert "has left, and what serves of it is kept as it is" in refused
     assert "has left, and what serves of it is kept as it is" in rolled
     assert (web.serving().id, web.get()) == (container, version)
-    assert [b.id for b in web.history()] == [live.id]
+    assert [build.id for build in web.history()] == built
     assert "has left, what serves is kept" in web.shown()["warning"]
     listed = http.client.HTTPConnection("127.0.0.1", own.settings.port, timeout=5)
     with contextlib.closing(listed):
