@@ -43,6 +43,11 @@ class Registry(values.Value):
         """The project of that name."""
         return next((p for p in self.projects if p.name == name), None)
 
+    def is_active(self, name: str) -> bool:
+        """Whether there is such a project, and it is built."""
+        found = self.find(name)
+        return found is not None and not found.kept
+
     @property
     def active(self) -> tuple[project.Project, ...]:
         """Those that are built; the others have left, and what serves of them is kept."""

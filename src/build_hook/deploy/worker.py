@@ -149,8 +149,7 @@ class Worker:
 
     def _start_builds(self) -> None:
         for build in self._turns.next(self._busy.keys()):
-            of = self._registry.current.find(build.project)
-            if of is None or of.kept:
+            if not self._registry.current.is_active(build.project):
                 if self._registry.is_outdated:
                     return  # it was added a moment ago
                 self._store.enter(
