@@ -14,25 +14,20 @@ from build_hook.demo import baseimage
 
 HEALTHY_WITHIN = 60
 DRAIN = "/drain"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Drain:
-    """The draining that its documentation describes: a hook turns the health check red."""
-
-    hook: str = f": > {DRAIN}; sleep 10"
-    interval: int = 5
+# The draining that its documentation describes: a hook turns the health check red.
+HOOK = f": > {DRAIN}; sleep 10"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rollout:
-    """One service of a compose file with a health check."""
+    """One service of a compose file with a health check, every ``interval`` seconds."""
 
     images: command.Images
     name: str
     target: int
     published: int
-    drain: Drain | None = None
+    interval: int = 1
+    hook: str | None = None
 
     @property
     def label(self) -> str:
@@ -46,8 +41,8 @@ class Rollout:
         new = self._start()
         self._wait(new)
         for one in old:
-            if self.drain:
-                command.docker("exec", one, "/bin/sh", "-c", self.drain.hook)
+            if self.hook:
+                command.docker("exec", one, "/bin/sh", "-c", self.hook)
             command.docker("stop", one)
             command.docker("rm", one)
 
@@ -56,10 +51,9 @@ class Rollout:
             f"test ! -f {DRAIN} && "
             f"/bin/busybox wget -q -O /dev/null http://127.0.0.1:{self.target}/"
         )
-        interval = self.drain.interval if self.drain else 1
         return command.docker(
             "run", "-d", f"--label={self.label}", f"--health-cmd={check}", "--health-retries=1",
-            f"--health-interval={interval}s", self.name,
+            f"--health-interval={self.interval}s", self.name,
         )  # fmt: skip
 
     def _wait(self, container: str) -> None:

@@ -23,15 +23,19 @@ from build_hook.deploy import engine
 
 OURS = "build-hook"
 TARGET = 8000
-DRAINING = "rollout-drain"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rolled:
-    """A service under docker-rollout: how its proxy goes about it, and whether it drains."""
+    """A service under docker-rollout: its proxy's manner, its health check, its hook.
+
+    Five seconds are what its documentation has. As Traefik, a proxy that has just seen a
+    container start takes nothing in for two: sooner healthy would be worse.
+    """
 
     manner: follower.Manner
-    drain: rollout.Drain | None = None
+    interval: int
+    hook: str | None = None
 
 
 WORDS = {
@@ -40,12 +44,12 @@ WORDS = {
     "compose-up": "`docker compose up -d`: stop, start on the same port",
     "rollout-traefik": "docker-rollout, proxy as Traefik",
     "rollout-nginx": "docker-rollout, proxy as nginx-proxy",
-    DRAINING: "docker-rollout with its drain hook, proxy as Traefik",
+    "rollout-drain": "docker-rollout with its drain hook, proxy as Traefik",
 }
 ROLLED = {
-    "rollout-traefik": Rolled(follower.TRAEFIK),
-    "rollout-nginx": Rolled(follower.NGINX_PROXY),
-    DRAINING: Rolled(follower.TRAEFIK, rollout.Drain()),
+    "rollout-traefik": Rolled(follower.TRAEFIK, 5),
+    "rollout-nginx": Rolled(follower.NGINX_PROXY, 1),
+    "rollout-drain": Rolled(follower.TRAEFIK, 5, rollout.HOOK),
 }
 
 Found = dict[str, list[cycle.Cycle]]
@@ -68,7 +72,9 @@ class Ways:
         if name == "compose-up":
             return recreated.Recreated(self._images, image, TARGET, published)
         rolled = ROLLED[name]
-        made = rollout.Rollout(self._images, image, TARGET, published, rolled.drain)
+        made = rollout.Rollout(
+            self._images, image, TARGET, published, rolled.interval, rolled.hook
+        )
         own = engine.Engine(self._on.docker.host, self._on.docker.instance)
         proxy = follower.Follower(self._on.folder / name, own, made.label, rolled.manner)
         self._stack.enter_context(proxy.serve(published, TARGET))

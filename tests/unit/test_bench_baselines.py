@@ -70,7 +70,7 @@ def test_rollout_stops_the_old_once_the_new_is_healthy(docker, tmp_path):
 def test_rollout_with_a_drain_runs_its_hook_in_the_old_container_first(docker, tmp_path):
     fake = docker(health=("healthy",))
 
-    rollout.Rollout(IMAGES, "web", 8000, 80, rollout.Drain()).cycle(tmp_path)
+    rollout.Rollout(IMAGES, "web", 8000, 80, 5, rollout.HOOK).cycle(tmp_path)
 
     assert fake.verbs[-3:] == ["exec", "stop", "rm"]
     assert fake.said[-3] == "exec old /bin/sh -c : > /drain; sleep 10"
