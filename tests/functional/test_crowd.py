@@ -1,5 +1,6 @@
 """The short forms of the crowd; ``./dev soak crowd`` is the whole of it."""
 
+from build_hook.store import builds
 from tests.functional import host as hosts
 from tests.soak import crowd
 
@@ -19,5 +20,7 @@ def test_worker_starts_quickly_beside_projects_that_run(base):
         took = crowd.start(host, 12, 2)
 
         assert len(took) == 2
-        assert max(took) < crowd.START_WITHIN
-        assert len(host.containers.roll_call()) == 12
+        assert max(one.found for one in took) < crowd.START_WITHIN
+        assert {c.project for c in host.containers.roll_call()} == {f"runs-{n}" for n in range(12)}
+        serving = host.store.serving()["runs-0"]
+        assert host.store.get(serving.build).cause is builds.Cause.RECONCILE
