@@ -20,8 +20,8 @@ class Care(values.Value):
 
     strategy: Literal["rolling", "recreate"] | None = pydantic.Field(
         default=None,
-        description="default: recreate for a service with a named volume and no published port, "
-        "rolling for any other",
+        description="default: recreate for a service with a named volume, no published port and "
+        "one replica, rolling for any other",
     )
     health: proof.Health | None = pydantic.Field(
         default=None, description="in place of the project's health"
@@ -108,6 +108,8 @@ class Composed(service.Service):
         for name in set(service.Service.model_fields) - OF_ALL if self.compose else ():
             if getattr(self, name) != getattr(_PLAIN, name):
                 raise ValueError(f"{name} stands by service: move it to compose.services")
+        if self.compose and self.deploy.replicas > 1:
+            raise ValueError("deploy.replicas stands by service: move it to compose.services")
         return self
 
     @property

@@ -32,8 +32,6 @@ Provider = Literal[
     "bitbucket-legacy-post", "azure-devops", "standard-webhooks", "dockerhub", "harbor",
     "registry", "generic",
 ]  # fmt: skip
-
-
 Health = proof.Health
 Tolerance = proof.Tolerance
 
@@ -137,6 +135,8 @@ class Project(composed.Composed, login.Login, followed.Followed, membership.Memb
             raise ValueError("script is for the strategy script")
         if self.strategy == "script" and not self.repository:
             raise ValueError("the strategy script needs a repository, with the scripts in it")
+        if self.compose is not None and self.strategy != "rolling":
+            raise ValueError("strategy stands by service: move it to compose.services")
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]
         if self.image is not None and only:
             raise ValueError(f"{only[0]} is about a repository, the project follows an image")

@@ -1,5 +1,7 @@
 """Projects of several containers: only what changed is replaced, all of it or nothing."""
 
+import pytest
+
 from build_hook.demo import traffic
 from build_hook.store import builds
 from tests.functional import composed
@@ -143,3 +145,102 @@ volumes: {data: }""",
     assert failed.phase is builds.Phase.FAILED
     assert "Service migrate ended with exit status 5" in (failed.reason or "")
     assert shop.of.get() == "web-2/api-1/starts-2"
+
+
+def test_added_on_the_command_line_and_shown_by_service(host):
+    shop = composed.Shop(host, "told")
+    host.run(
+        "add", "told", "--repository", host.entry("told").repository, "--compose",
+        "--publish", f"web={shop.of.port}:8000", "--env", f"BASE={host.base}",
+    )  # fmt: skip
+    host.settle()
+    checked = composed.FILE.replace(
+        "    volumes:", "    healthcheck: {test: 'true', interval: 1s}\n    volumes:"
+    )
+    one = shop.live(compose__yaml=checked)
+    two = shop.live(**{"web/index__cgi": composed.web("2")})
+
+    def healthy():
+        found = {row["name"]: row for row in shop.of.shown()["services"]}
+        return found if found["db"]["condition"] == "running, healthy" else None
+
+    rows = host.until(healthy, "a healthy db")
+    assert {name: row["build"] for name, row in rows.items()} == {
+        "db": one.id, "api": one.id, "web": two.id,
+    }  # fmt: skip
+    assert (rows["web"]["commit"], rows["db"]["commit"]) == (two.commit, one.commit)
+    assert {name: row["containers"][0]["id"] for name, row in rows.items()} == shop.containers()
+    assert shop.of.shown()["ports"] == [shop.of.port]
+    assert host.run("show", "told")["services"] == list(rows.values())
+
+    host.engine.api.kill(rows["db"]["containers"][0]["id"])
+    host.until(lambda: healthy() is None, "the news")
+
+
+def test_a_repository_without_dockerfile_leads_to_compose(host):
+    made = host.add("hinted")
+    build = made.deploy(Dockerfile=None, compose__yaml="services: {}\n")
+
+    assert build.phase is builds.Phase.FAILED
+    assert "build-hook add hinted --compose" in (build.reason or "")
+
+
+# Says which container it is; the name of a service leads to one of its replicas.
+WHO = f"""#!/bin/sh{composed.ASK}said="$(busybox hostname)/$(ask api 8000)"{composed.SAY}"""
+API = f"""#!/bin/sh
+said="api-1@$(busybox hostname)"{composed.SAY}"""
+REPLICAS = composed.FILE.replace(
+    "    depends_on: [api]", "    depends_on: [api]\n    scale: 3"
+).replace("    depends_on: {db", "    deploy: {replicas: 2}\n    depends_on: {db")
+
+
+@pytest.fixture
+def replicated(host):
+    """Three of web, which is published, and two of api."""
+    more: dict[str, str] = {
+        "compose.yaml": REPLICAS,
+        "web/index.cgi": WHO,
+        "api/index.cgi": API,
+    }
+    shop = composed.Shop(host, "many", None, 0.5, **more)
+    shop.live()
+    yield shop
+    host.unregister("many")
+    host.until(lambda: not shop.of.boxes(), "its end", 30)
+
+
+def replicas(shop):
+    found = (box for box in shop.of.boxes() if box.is_running)
+    return {box.service: [one.id for one in box.every] for box in found}
+
+
+def answers(shop):
+    """The webs that answer, and the apis that these find."""
+    said = [shop.of.get().split("/") for _ in range(24)]
+    return {web for web, _ in said}, {api for _, api in said}
+
+
+def test_replicas_of_services_are_balanced_replaced_and_tended(host, replicated):
+    shop = replicated
+    first = replicas(shop)
+    assert {name: len(ids) for name, ids in first.items()} == {"web": 3, "api": 2, "db": 1}
+    webs, apis = answers(shop)
+    assert webs == {one[:12] for one in first["web"]}
+    assert apis == {f"api-1@{first['api'][0][:12]}"}
+
+    with traffic.Traffic({"many": shop.of.url}, 5) as load:
+        shop.live(**{"api/index__cgi": API.replace("api-1", "api-2")})
+        second = replicas(shop)
+        assert {name for name in first if first[name] != second[name]} == {"api"}
+        assert answers(shop)[1] == {f"api-2@{second['api'][0][:12]}"}
+        shop.live(**{"web/more": "x"})
+        third = replicas(shop)
+        assert answers(shop)[0] == {one[:12] for one in third["web"]}
+        load.stop()
+    assert load.failures() == {}
+
+    host.engine.api.remove_container(third["api"][0], force=True)
+    host.until(lambda: answers(shop)[1] == {f"api-2@{third['api'][1][:12]}"}, "the other api")
+    host.until(lambda: len(replicas(shop)["api"]) == 2, "two of api", 30)
+    rows = {row["name"]: row["containers"] for row in shop.of.shown()["services"]}
+    assert [one["replica"] for one in rows["web"]] == [1, 2, 3]

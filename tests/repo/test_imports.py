@@ -11,8 +11,8 @@ LAYERS = (
     "windows zones",
     "proof recipe refs script shim slots",
     "buildlog capabilities certificate condition followed intake limiter log_folder login "
-    "marked membership process progress schedule service signatures timetable wake web_log "
-    "web_worker",
+    "marked membership process progress schedule service sightings signatures timetable wake "
+    "web_log web_worker",
     "composed secret_files settings",
     "project",
     "part",
@@ -22,14 +22,14 @@ LAYERS = (
     "clones inspection lock manifests networks spoken",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
-    "orders proxy rebuilds registry warden",
-    "adoption builder catalogue collect cost departures gate judge scripted sentence standing "
-    "supervise tally tend turns",
+    "makeup orders proxy rebuilds registry warden",
+    "adoption builder catalogue collect cost departures gate judge lookout scripted sentence "
+    "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",
     "ensemble farewell sources",
-    "autopsy cycle hooks housekeeping reconcile recover replay scale wanted",
+    "autopsy cycle hooks housekeeping reconcile recover replay scale tend wanted",
     "api explain pipeline",
-    "metrics",
+    "front_page metrics",
     "app worker",
     "server",
     "demo",

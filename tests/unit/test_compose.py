@@ -244,7 +244,6 @@ def test_what_the_operator_ignores_is_passed_over(folder):
         ("configs: [x]", "configs is not among"),
         ("extends: {service: b}", "extends is not among"),
         ("wibble: 1", "wibble is not among"),
-        ("deploy: {replicas: 3}", "3 replicas"),
         ("labels: {io.build-hook.project: other}", "build-hook's own"),
         ("stop_grace_period: soon", "must be seconds"),
         ("restart: sometimes", "restart"),
@@ -256,6 +255,9 @@ def test_what_the_operator_ignores_is_passed_over(folder):
         ("healthcheck: {interval: 5s}", "no test"),
         ("healthcheck: 5", "must be a mapping"),
         ("x-build-hook: {strategy: magic}", "strategy"),
+        ("deploy: {replicas: 2}, x-build-hook: {strategy: recreate}", "is recreated: deploy.re"),
+        ("deploy: {replicas: 51}", "deploy.replicas: Input should be less than"),
+        ("scale: many", "deploy.replicas: Input should be a valid integer"),
         ("networks: 5", "networks is not in a form"),
         ("profiles: 5", "must be a list"),
         ("command: {a: b}", "command must be a list"),
@@ -272,6 +274,43 @@ def test_hostile_or_wrong_services_are_refused(folder, body: str, said: str):
 NESTED = "\n".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(8)
 )
+
+
+@pytest.mark.parametrize("body", ["deploy: {replicas: 3}", "scale: 3"])
+def test_replicas_of_the_file_are_honoured_and_the_operator_wins(folder, body: str):
+    assert one(folder, body).deploy.replicas == 3
+    assert one(folder, body, {"services": {"a": {"deploy": {"replicas": 2}}}}).deploy.replicas == 2
+
+
+def test_replicas_share_a_volume_and_are_not_recreated_for_it(folder):
+    def strategy(more: str) -> str:
+        text = f"services: {{a: {{image: x, volumes: ['v:/v']{more}}}}}\nvolumes: {{v: }}"
+        return read(folder, text).parts[0].strategy
+
+    assert (strategy(""), strategy(", scale: 2")) == ("recreate", "rolling")
+
+
+def test_what_runs_to_its_end_runs_once(folder):
+    text = """\
+services:
+  a: {image: x, depends_on: {b: {condition: service_completed_successfully}}}
+  b: {image: x, scale: 2}
+"""
+    assert "runs to its end: deploy.replicas must be 1" in refusal(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"deploy": {"replicas": 2}}, "deploy.replicas stands by service"),
+        ({"strategy": "recreate"}, "strategy stands by service"),
+    ],
+)
+def test_what_stands_by_service_is_not_the_projects(given, says):
+    with pytest.raises(ValueError, match=says):
+        project.Project.model_validate(
+            {"name": "shop", "repository": "https://git.invalid/x", "compose": {}, **given}
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Who follows a container to its new address must not undo a switch that was faster."""
 
 import dataclasses
+import pathlib
 from typing import Any, cast
 
 import pytest
 
-from build_hook.deploy import tend
+from build_hook.deploy import engine, tend
 from build_hook.store import records
 
 MOVED = "172.30.0.9"
@@ -17,6 +18,7 @@ class Box:
     build: int = 1
     addresses: tuple[str, ...] = (MOVED,)
     name: str = "shop-1"
+    service: str = ""
 
 
 class Proxy:
@@ -47,7 +49,12 @@ class Store:
 def follow(store: Store, proxy: Proxy, *addresses: str) -> tuple[str, ...]:
     nothing = cast("Any", None)
     tender = tend.Tender(
-        cast("Any", store), nothing, nothing, cast("Any", proxy), lambda _: False, lambda: None
+        pathlib.Path("nowhere"),
+        cast("Any", store),
+        engine.Engine("unix:///nowhere", "1a2b"),
+        nothing,
+        cast("Any", proxy),
+        lambda _: False,
     )
     tender._refresh(cast("Any", Box(addresses=addresses or (MOVED,))))
     return proxy.now

@@ -3,13 +3,14 @@
 import contextlib
 import pathlib
 import secrets
+import typing
 from typing import Any
 
 import click
 import pydantic
 
-from build_hook import errors, part, project, registry, settings
-from build_hook.cli import options
+from build_hook import composed, errors, part, project, registry, settings
+from build_hook.cli import entry, options
 from build_hook.store import builds
 
 
@@ -28,7 +29,7 @@ from build_hook.store import builds
 @click.option(
     "--publish",
     multiple=True,
-    metavar="PORT:TARGET[/tcp|/udp]",
+    metavar="[SERVICE=]PORT:TARGET[/tcp|/udp]",
     help="Published port and the container's; /tcp where it does not speak HTTP, /udp for UDP.",
 )
 @click.option(
@@ -38,13 +39,29 @@ from build_hook.store import builds
 @click.option(
     "--redirect-from", type=int, metavar="PORT", help="Plain HTTP port that leads to the TLS port."
 )
-@click.option("--health", metavar="PATH", help="Path that answers 2xx when a version is ready.")
+@click.option(
+    "--health",
+    multiple=True,
+    metavar="[SERVICE=]PATH",
+    help="Path that answers 2xx when a version is ready.",
+)
 @click.option("--context", default=".", show_default=True, help="Folder that is built.")
 @click.option("--dockerfile", default="Dockerfile", show_default=True)
 @click.option(
     "--script",
     metavar="PATH",
     help="Script of the repository that builds and starts it, as in 2015: build.sh.",
+)
+@click.option(
+    "--compose", is_flag=True, help="The repository has a compose file: several containers."
+)
+@click.option("--compose-file", metavar="PATH", help="Where it is, if not in the root.")
+@click.option("--profile", multiple=True, metavar="NAME", help="Profile whose services run too.")
+@click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(typing.get_args(composed.Allowed)),
+    help="What the compose file may ask for that is else only the operator's.",
 )
 @click.option("--build-arg", multiple=True, metavar="KEY=VALUE")
 @click.option("--env", "-e", multiple=True, metavar="KEY=VALUE", help="Environment to run with.")
@@ -81,6 +98,8 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
     name = str(given["name"])
     if bool(given["repository"]) == bool(given["image"]):
         raise click.UsageError("Give either --repository or --image.")
+    if given["script"] and entry.is_composed(given):
+        raise click.UsageError("Give either --script or --compose.")
     secret = _keep_secret(with_settings, name, given["secret_file"])
     login = given["registry_login"]
     if login is not None:
@@ -91,7 +110,7 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
         if given[f"{field}_file"]
     }
     try:
-        new = _project({**given, **logins}, secret.name)
+        new = entry.of({**given, **logins}, secret.name)
         others = registry.load(with_settings.registry).projects
         content = registry.Registry(
             projects=(*(p for p in others if p.name != name), new),
@@ -148,63 +167,6 @@ def _require_serving(with_settings: settings.Settings, of: project.Project) -> N
             f"Nothing serves of {of.name} that could be kept",
             f"Without --keep: build-hook remove {of.name}",
         )
-
-
-def _project(given: dict[str, Any], secret: str) -> project.Project:
-    return project.Project.model_validate(
-        {
-            "name": given["name"],
-            "repository": given["repository"] or "",
-            "image": given["image"],
-            "registry_login": given["registry_login"],
-            "ref": given["ref"],
-            "match": given["match"],
-            "submodules": given["submodules"],
-            "lfs": given["lfs"],
-            "deploy_key": given.get("deploy_key"),
-            "access_token": given.get("access_token"),
-            "access_user": given["access_user"],
-            **_strategy(given["script"]),
-            "webhook_secrets": [secret],
-            "ports": [{**_port(text), **_routing(given)} for text in given["publish"]],
-            "environment": _pairs(given["env"]),
-            "volumes": given["volume"],
-            "health": {"path": given["health"]},
-            "build": {
-                "context": given["context"],
-                "dockerfile": given["dockerfile"],
-                "args": _pairs(given["build_arg"]),
-            },
-        }
-    )
-
-
-def _strategy(script: str | None) -> dict[str, Any]:
-    return {"strategy": "script", "script": {"build": script}} if script else {}
-
-
-def _port(text: str) -> dict[str, Any]:
-    numbers, _, protocol = text.partition("/")
-    published, _, target = numbers.rpartition(":")
-    port = {"published": published, "target": target}
-    if protocol == "udp":
-        return {**port, "protocol": protocol}
-    return {**port, "app_protocol": protocol or "http"}
-
-
-def _routing(given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "hosts": given["host"],
-        "certificates": given["certificate"],
-        "redirect_from": given["redirect_from"],
-    }
-
-
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not KEY=VALUE")
-    return dict(text.split("=", 1) for text in texts)
 
 
 def _keep_secret(

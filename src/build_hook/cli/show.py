@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from build_hook import card, settings
+from build_hook import card, makeup, settings
 from build_hook.cli import builds, options
+from build_hook.deploy import sightings
 from build_hook.store import builds as store
 from build_hook.store import history
 
@@ -23,10 +24,12 @@ def show(with_settings: settings.Settings, what: str, as_json: bool) -> None:
     """Tell all of a build, or of a project's newest: phases, cost, settings, why it failed."""
     known = store.Builds(with_settings.database)
     found = history.read(known, builds.find(known, what).id)
+    services = makeup.of_build(found.build, known, sightings.read(with_settings.run))
     if as_json:
-        options.print_json(as_object(found))
+        rows = [one.row for one in services]
+        options.print_json(as_object(found) | {"services": rows})
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join([*_lines(found), *map(_service, services)]))
 
 
 def as_object(found: history.Record) -> dict[str, Any]:
@@ -59,6 +62,12 @@ def _lines(found: history.Record) -> Iterator[str]:
         yield _row("settings", json.dumps(found.settings))
     if found.card is not None:
         yield from _card(found.card)
+
+
+def _service(of: makeup.Service) -> str:
+    made = "" if of.build is None else f"build {of.build}, {(of.commit or '-')[:10]}, "
+    where = ", ".join(one.id[:12] for one in of.containers)
+    return _row("service", f"{of.name}: {made}{of.condition} {where}".rstrip())
 
 
 def _card(of: card.Card) -> Iterator[str]:

@@ -128,13 +128,12 @@ def _healthcheck(one: entry.Entry, given: Any) -> dict[str, Any]:
 
 def _deploy(one: entry.Entry, given: Any) -> dict[str, Any]:
     how: dict[str, Any] = given if shapes.is_mapping(given) else {}
-    if how.get("replicas", 1) != 1:
-        raise one.refused("deploy", f"{how['replicas']} replicas")
     unused = how.keys() - {"resources", "replicas"}
     if unused:
         one.note(f"deploy.{', deploy.'.join(sorted(unused))} has no meaning here")
     resources: dict[str, Any] = how.get("resources") or {}
-    return {"deploy": {"resources": {"limits": resources.get("limits") or {}}}}
+    replicas = {"replicas": how["replicas"]} if how.get("replicas") is not None else {}
+    return {"deploy": {"resources": {"limits": resources.get("limits") or {}}, **replicas}}
 
 
 def _limit(key: str) -> Converter:
@@ -203,6 +202,7 @@ CONVERTERS: dict[str, Converter] = {
     "image": _image,
     "healthcheck": _healthcheck,
     "deploy": _deploy,
+    "scale": lambda one, given: {"deploy": {"replicas": given}},
     "mem_limit": _limit("memory"),
     "cpus": _limit("cpus"),
     "pids_limit": _limit("pids"),

@@ -31,6 +31,11 @@ def find(folder: pathlib.Path, wanted: str | None) -> tuple[str, pathlib.Path]:
     )
 
 
+def name_in(folder: pathlib.Path) -> str | None:
+    """The compose file that a repository has in its root, if it has one."""
+    return next((name for name in _NAMES if (folder / name).is_file()), None)
+
+
 def variables(one: entry.Entry, given: Any) -> dict[str, str]:
     """What the files of ``env_file`` say; a later one wins."""
     items: list[Any] = given if shapes.is_list(given) else [given]

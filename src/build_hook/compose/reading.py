@@ -109,7 +109,8 @@ def _limited(one: entry.Entry, found: dict[str, Any]) -> dict[str, Any]:
     found = own.over(_over(found, {"deploy": limits} if limits else {}))
     if "image" in found:
         found = {**found, "reference": found.pop("image"), "build": {}}
-    if "strategy" not in found and found.get("volumes") and not found.get("ports"):
+    keeps_data = found.get("volumes") and not found.get("ports")
+    if "strategy" not in found and keeps_data and _replicas(found) == 1:
         found["strategy"] = "recreate"
     return found
 
@@ -137,9 +138,17 @@ def _part(
         "peers": tuple(sorted(names)),
     }
     try:
-        return part.make(one.project, one.name, {**given, **own})
+        made = part.make(one.project, one.name, {**given, **own})
     except pydantic.ValidationError as error:
         raise _explained(one, error) from error
+    if made.deploy.replicas > 1 and (ends or made.strategy == "recreate"):
+        why = "runs to its end" if ends else "is recreated"
+        raise one.wrong("deploy", what=f"{why}: deploy.replicas must be 1")
+    return made
+
+
+def _replicas(given: dict[str, Any]) -> Any:
+    return given.get("deploy", {}).get("replicas", 1)
 
 
 def _explained(

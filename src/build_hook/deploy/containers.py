@@ -62,11 +62,11 @@ class Containers:
             self._engine.api.remove_container(of.id, force=True, v=True)
 
     def counts(self) -> collections.Counter[tuple[str, int]]:
-        """How many containers run for each project and build, in one question."""
+        """How many containers run for each project or service and build, in one question."""
         with self._engine.speaking("list containers"):
             found = self._engine.api.containers(filters=self._engine.ours())
         named = (entry["Labels"] for entry in found)
-        return collections.Counter((n[labels.PROJECT], int(n[labels.BUILD])) for n in named)
+        return collections.Counter((labels.unit_of(n), int(n[labels.BUILD])) for n in named)
 
     def inspect(self, container: str) -> Container | None:
         """A container as it is now; None if it is gone."""
@@ -103,7 +103,7 @@ class Containers:
         return inspection.versions(there)
 
     def roll_call(self) -> list[Container]:
-        """All containers of this instance in one call, without exit status and health."""
+        """All containers of this instance in one call, without exit status."""
         with self._engine.speaking("list containers"):
             found = self._engine.api.containers(all=True, filters=self._engine.our_containers())
         network = labels.network_name(self._engine.instance)
@@ -180,7 +180,7 @@ class Containers:
 
     def events(self, since: float) -> collections.abc.Generator[Event]:
         """Starts and ends of our containers from then on; finishes when the engine does."""
-        happened = ["start", "die", "destroy"]
+        happened = ["start", "die", "destroy", "health_status"]
         filters = {**self._engine.ours(), "type": "container", "event": happened}
         with self._engine.speaking("follow events"):
             for event in self._engine.api.events(since=int(since), decode=True, filters=filters):

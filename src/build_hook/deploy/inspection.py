@@ -1,11 +1,15 @@
 """A container as it is now, with the further replicas of its version."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from build_hook import labels
 from build_hook.deploy import engine
+
+# "Up 3 minutes (healthy)", "Up 2 seconds (health: starting)"
+_HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,13 +94,13 @@ def read(found: dict[str, Any], network: str) -> Container:
 
 
 def listed(entry: dict[str, Any], network: str) -> Container:
-    """A container by what the engine's list says of it: without exit status and health."""
-    named = entry["Labels"]
+    """A container by what the engine's list says of it: without exit status."""
+    named, health = entry["Labels"], _HEALTH.search(entry.get("Status", ""))
     address = _address(entry["NetworkSettings"]["Networks"], network)
     return Container(
         entry["Id"], entry["Names"][0].removeprefix("/"), named[labels.PROJECT],
         int(named[labels.BUILD]), named.get(labels.COMMIT, ""), entry["State"],
-        address, 0, 0, False, None, float(entry["Created"]),
+        address, 0, 0, False, health and health[1], float(entry["Created"]),
         int(named.get(labels.REPLICA, "1")), service=named.get(labels.SERVICE, ""),
     )  # fmt: skip
 

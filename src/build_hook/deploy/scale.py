@@ -5,12 +5,12 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from build_hook import errors, project
+from build_hook import errors, part, project
 from build_hook.deploy import containers, gate, job
 from build_hook.proxy import front
-from build_hook.store import builds
+from build_hook.store import builds, parts
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY = 5.0
@@ -43,8 +43,9 @@ class Scaler:
             self._projects, self._next_look = projects, 0.0
             self._not_before.clear()
         for of in self._due(projects):
-            if of.name not in self._busy:
-                self._busy[of.name] = self._store.serving()[of.name].build
+            root = part.root(of.name)
+            if root not in self._busy:
+                self._busy[root] = self._store.serving()[of.name].build
                 threading.Thread(
                     target=self._bring, args=(of,), name=f"scale-{of.name}", daemon=True
                 ).start()
@@ -52,7 +53,7 @@ class Scaler:
     # Private
 
     def _due(self, projects: Iterable[project.Project]) -> list[project.Project]:
-        """Projects that serve with more or fewer containers than they should."""
+        """Projects and services that serve with more or fewer containers than they should."""
         now = time.monotonic()
         if now < self._next_look:
             return []
@@ -60,26 +61,40 @@ class Scaler:
         serving, counts = self._store.serving(), self._containers.counts()
         return [
             of
-            for of in projects
-            if of.name in serving
-            and counts[of.name, serving[of.name].build] not in (0, of.deploy.replicas)
+            for registered in projects
+            for of in self._units(registered, serving)
+            if counts[of.name, serving[of.name].build] not in (0, of.deploy.replicas)
             and now >= self._not_before.get(of.name, 0.0)
         ]
 
+    def _units(
+        self, of: project.Project, serving: Mapping[str, builds.Serving]
+    ) -> list[project.Project]:
+        """What of a project has containers: itself, or its services as its live build has them."""
+        if of.name not in serving:
+            return []
+        if of.compose is None:
+            return [of]
+        pieces = parts.read(self._store.session, serving[of.name].build)
+        return [piece.part for piece in pieces if piece.part.name in serving]
+
     def _bring(self, of: project.Project) -> None:
+        root = part.root(of.name)
         try:
             self._scale(of)
-            self.problems.pop(of.name, None)
+            self.problems.pop(root, None)
         except errors.BuildHookError as error:
             _log.warning("%s: %s", of.name, error)
-            self.problems[of.name] = f"Not all replicas run: {error}"
+            self.problems[root] = f"Not all replicas run: {error}"
             self._not_before[of.name] = time.monotonic() + _TRY_AGAIN
         finally:
-            del self._busy[of.name]
+            del self._busy[root]
 
     def _scale(self, of: project.Project) -> None:
         serving = self._store.serving()[of.name]
-        deployed = job.deployed_with(self._store.get(serving.build), of)
+        deployed = of
+        if not isinstance(of, part.Part):
+            deployed = job.deployed_with(self._store.get(serving.build), of)
         found = self._containers.of_build(of.name, serving.build)
         while found is not None and len(found.every) < of.deploy.replicas:
             self._add(deployed, found)

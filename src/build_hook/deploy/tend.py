@@ -1,12 +1,14 @@
 """What serves stays served: a new address is followed, a removed container is made anew."""
 
 import logging
+import pathlib
 import threading
 import time
 from collections.abc import Callable
 
-from build_hook import errors, part
-from build_hook.deploy import containers, images
+from build_hook import errors, part, wake
+from build_hook.deploy import containers, engine, images, lookout
+from build_hook.deploy.ensemble import names
 from build_hook.proxy import front
 from build_hook.store import builds
 
@@ -71,20 +73,22 @@ class Tender(threading.Thread):
 
     def __init__(
         self,
+        run: pathlib.Path,
         store: builds.Builds,
-        engine: containers.Containers,
-        shelf: images.Images,
+        docker_engine: engine.Engine,
+        of: containers.Containers,
         proxy: front.Front,
         is_held: Callable[[builds.Build], bool],
-        wake: Callable[[], None],
     ) -> None:
         super().__init__(name="tender", daemon=True)
         self._store = store
-        self._containers = engine
-        self._images = shelf
+        self._containers = of
+        self._images = images.Images(docker_engine)
         self._proxy = proxy
         self._is_held = is_held
-        self._wake = wake
+        self._names = names.Names(of, docker_engine.instance)
+        self._run = run
+        self._lookout = lookout.Lookout(run, store, of)
 
     def run(self) -> None:
         """Follow, for as long as the process lives."""
@@ -96,6 +100,7 @@ class Tender(threading.Thread):
                 for each in found:
                     self._refresh(each)
                 self._find_lost({(each.unit, each.build) for each in found})
+                self._lookout.look()
                 self._follow(now)
                 said = ""
             except errors.BuildHookError as error:
@@ -110,19 +115,23 @@ class Tender(threading.Thread):
         serving = rows.get(name)
         if serving is None or any(part.root(unit) == name != unit for unit in rows):
             return  # a project of services has no container of its own
-        if self._containers.of_build(name, serving.build) is not None:
+        found = self._containers.of_build(name, serving.build)
+        if found is not None:
+            if found.service:
+                self._names.mend(found)
             return
         remake(self._store, self._images, serving, self._is_held)
-        self._wake()
+        wake.send(self._run)
 
     def after(self, ended: builds.Build) -> None:
         """Look when a build has ended: what serves may have been removed meanwhile.
 
         Not after one that was to bring it back: that could go on for ever.
         """
-        if is_remake(ended):
-            return
         try:
+            self._lookout.look()
+            if is_remake(ended):
+                return
             self.look(ended.project)
         except errors.BuildHookError as error:
             _log.warning("%s: %s", ended.project, error)
@@ -133,10 +142,9 @@ class Tender(threading.Thread):
         for event in self._containers.events(since):
             if event.is_end:
                 self.look(event.project)
-                continue
-            found = self._containers.inspect(event.container)
-            if found is not None:
+            elif (found := self._containers.inspect(event.container)) is not None:
                 self._refresh(found)
+            self._lookout.look()
 
     def _find_lost(self, there: set[tuple[str, int]]) -> None:
         for name, serving in self._store.serving().items():
@@ -149,11 +157,15 @@ class Tender(threading.Thread):
         The addresses are looked up before what serves, and a switch records what serves before it
         moves: so addresses that are still known here are those of what serves. A replica that
         ended is passed over until it is back; the last one is never taken away, and one that is
-        not known yet is left to who started it.
+        not known yet is left to who started it. The name of a service goes to a replica that runs.
         """
         known = self._proxy.addresses(found.unit)
         serving = self._store.serving().get(found.unit)
-        if serving is None or serving.build != found.build or not known:
+        if serving is None or serving.build != found.build:
+            return
+        if found.service and not all(one.is_running for one in found.every):
+            self._names.mend(found)
+        if not known:
             return
         now = (*found.addresses, *[""] * len(known))[: len(known)]
         if any(now) and now != known:

@@ -15,7 +15,6 @@ from build_hook.deploy import (
     containers,
     departures,
     housekeeping,
-    images,
     job,
     lock,
     pipeline,
@@ -52,9 +51,13 @@ class Worker:
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
         self._registry = registry.Reader(with_settings.registry)
         self._turns = turns.Turns(with_settings, self._store, self._registry)
-        shelf = images.Images(self._engine)
         self._tender = tend.Tender(
-            self._store, self._containers, shelf, self._proxy, self._turns.is_held, self._wake
+            with_settings.run,
+            self._store,
+            self._engine,
+            self._containers,
+            self._proxy,
+            self._turns.is_held,
         )
         self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._reconciler = reconcile.Reconciler(

@@ -26,6 +26,14 @@ def name_of(pieces: Iterable[Piece]) -> str:
     return f"compose:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def read(of: session.Session, build: int) -> tuple[Piece, ...]:
+    """The parts of a build, in the order in which they start; none if it has none."""
+    rows = of.rows("SELECT image, settings FROM parts WHERE build = ? ORDER BY position", (build,))
+    return tuple(
+        Piece(part.Part.model_validate_json(row["settings"]), row["image"]) for row in rows
+    )
+
+
 class Parts:
     """The parts of one database's builds; safe to share between threads."""
 
@@ -50,12 +58,7 @@ class Parts:
 
     def of(self, build: int) -> tuple[Piece, ...]:
         """The parts of a build, in the order in which they start; none if it has none."""
-        rows = self._session.rows(
-            "SELECT image, settings FROM parts WHERE build = ? ORDER BY position", (build,)
-        )
-        return tuple(
-            Piece(part.Part.model_validate_json(row["settings"]), row["image"]) for row in rows
-        )
+        return read(self._session, build)
 
     def images(self, project: str, newest: int) -> set[str]:
         """The images of a project's newest builds, and of all that serve or have not ended."""

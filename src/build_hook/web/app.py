@@ -15,12 +15,12 @@ from build_hook.web import (
     answers,
     body,
     catalogue,
+    front_page,
     health,
     hooks,
     inbox,
     limiter,
     links,
-    listing,
     metrics,
     web_log,
 )
@@ -40,7 +40,7 @@ def create_app(
     api = resources.Api(collaborators, failures)
     app = falcon.asgi.App(middleware=[_Life(options, projects, store, api)])
     door = hooks.Hooks(projects, secrets.read, store, link, failures, options)
-    doors = _Doors(listing.Listing(projects), door)
+    doors = _Doors(front_page.FrontPage(collaborators, failures), door)
     app.add_route("/", doors)
     app.add_route("/hooks/{project}", doors.hooks)
     app.add_route("/healthz", health.Health(projects, store))
@@ -64,7 +64,7 @@ def get_app(options: settings.Settings) -> addresses.Behind:
 class _Doors:
     """``/`` lists on GET and takes deliveries on POST."""
 
-    def __init__(self, front: listing.Listing, door: hooks.Hooks) -> None:
+    def __init__(self, front: front_page.FrontPage, door: hooks.Hooks) -> None:
         self.hooks = door
         self.on_get = front.on_get
         self.on_post = door.on_post

@@ -1,15 +1,11 @@
-"""``GET /``: the registered hooks, in the shape that hooked gave them."""
+"""The registered hooks as anybody may see them, in the shape that hooked gave them."""
 
 import html
 import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
-import falcon
-import falcon.asgi
-
 from build_hook import project
-from build_hook.web import answers, catalogue
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>build-hook</title>
@@ -18,24 +14,6 @@ _PAGE = """<!doctype html>
 {rows}
 </table>
 """
-
-
-class Listing:
-    """Names, repositories and branches; no paths and no commands."""
-
-    def __init__(self, projects: catalogue.Catalogue) -> None:
-        self._projects = projects
-
-    async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """List all projects."""
-        hooks = [hook(p) for p in self._projects.registry.projects]
-        response.append_header("Vary", "Accept")
-        if request.client_prefers(["application/json", "text/html"]) == "text/html":
-            response.content_type = "text/html; charset=utf-8"
-            response.set_header("Content-Security-Policy", "default-src 'none'")
-            response.text = _PAGE.format(rows=_rows(hooks))
-        else:
-            response.data = answers.encode({"success": True, "hooks": hooks})
 
 
 def hook(entry: project.Project) -> dict[str, Any]:
@@ -60,6 +38,11 @@ def without_password(url: str) -> str:
     if parts.scheme in ("http", "https"):  # a token may stand in the place of the user
         user, at = "", ""
     return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
+
+
+def page(hooks: Iterable[dict[str, Any]]) -> str:
+    """The list for a browser."""
+    return _PAGE.format(rows=_rows(hooks))
 
 
 def _rows(hooks: Iterable[dict[str, Any]]) -> str:

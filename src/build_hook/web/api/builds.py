@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from build_hook.deploy import buildlog, progress
+from build_hook import makeup
+from build_hook.deploy import buildlog, progress, sightings
 from build_hook.store import builds, history
 from build_hook.web.api import call, find, logs, models, parts
 
@@ -21,12 +22,14 @@ def one(of: parts.Parts, asked: call.Call) -> models.BuildWithPhases:
     """Tell how far a build is, how long each phase took, and why it failed."""
     with find.refusing(404):
         found = history.read(of.builds, asked.path["id"])
+    services = makeup.of_build(found.build, of.builds, sightings.read(of.options.run))
     return models.BuildWithPhases(
         **asked.build(found.build),
         phases=tuple(models.PhaseEntered(**dataclasses.asdict(one)) for one in found.phases),
         settings=found.settings,
         card=found.card,
         progress=_progress(of, found.build),
+        services=tuple(models.Service(**one.row) for one in services),
     )
 
 

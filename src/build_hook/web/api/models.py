@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from build_hook import card, project
+from build_hook.deploy import sightings
 from build_hook.store import records
 
 _Card = card.Card
@@ -146,6 +147,20 @@ class PhaseEntered(Given):
     seconds: float | None = pydantic.Field(description="how long it lasted; null for an end")
 
 
+class Service(Given):
+    """One service of a compose project; it runs on where a build did not change it."""
+
+    name: str
+    image: str
+    build: int | None = pydantic.Field(
+        description="the build that its containers were made for; null if this one does not serve"
+    )
+    commit: str | None = pydantic.Field(description="the commit of that build")
+    containers: tuple[sightings.Sighting, ...]
+    ends: bool = pydantic.Field(description="it runs to its end before others start")
+    condition: str = pydantic.Field(description="how its containers are, in words")
+
+
 class BuildWithPhases(Build):
     """One build, how it went, and why it failed if it did."""
 
@@ -157,6 +172,7 @@ class BuildWithPhases(Build):
     progress: str | None = pydantic.Field(
         description="while it is built: the step that began last, as in step 2/5 RUN make"
     )
+    services: tuple[Service, ...] = pydantic.Field(description="none where it is one container")
 
 
 class Builds(Given):
@@ -188,6 +204,9 @@ class Project(Given):
     warning: str | None
     held: str | None = pydantic.Field(
         description="why its pushes wait: a pause, or a window in which it is frozen"
+    )
+    services: tuple[Service, ...] = pydantic.Field(
+        description="of a compose project: what serves, in the order in which it starts"
     )
 
 

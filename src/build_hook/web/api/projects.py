@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from build_hook import errors, standing
-from build_hook.deploy import condition
+from build_hook import errors, makeup, part, standing
+from build_hook.deploy import condition, sightings
 from build_hook.store import builds
 from build_hook.web import answers, listing
 from build_hook.web.api import call, find, models, parts
@@ -18,9 +18,10 @@ def every(of: parts.Parts, asked: call.Call) -> models.Projects:
         key=lambda p: p.name,
     )
     wanted = rest[: page.limit]
+    seen = sightings.read(of.options.run)
     found = standing.look(wanted, of.builds, wrong, of.holds)
     return models.Projects(
-        projects=tuple(_shown(one, asked) for one in found),
+        projects=tuple(_shown(of, one, asked, seen) for one in found),
         next=wanted[-1].name if len(wanted) < len(rest) else None,
         registry_problem=of.projects.problem,
         engine_problem=wrong.engine,
@@ -31,7 +32,7 @@ def one(of: parts.Parts, asked: call.Call) -> models.Project:
     """Tell how a project stands."""
     entry = find.registered(of, asked.path["name"])
     (found,) = standing.look([entry], of.builds, condition.read(of.options.run), of.holds)
-    return _shown(found, asked)
+    return _shown(of, found, asked, sightings.read(of.options.run))
 
 
 def deploy(of: parts.Parts, asked: call.Call) -> models.Build:
@@ -62,8 +63,11 @@ def roll_back(of: parts.Parts, asked: call.Call) -> models.Build:
     return models.Build(**asked.build(build))
 
 
-def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
-    entry = found.project
+def _shown(
+    of: parts.Parts, found: standing.Standing, asked: call.Call, seen: sightings.Seen
+) -> models.Project:
+    entry, units = found.project, part.units([found.project])
+    services = makeup.of_project(entry.name, of.builds, seen)
     return models.Project(
         name=entry.name,
         repository=listing.without_password(entry.repository) or None,
@@ -71,14 +75,15 @@ def _shown(found: standing.Standing, asked: call.Call) -> models.Project:
         ref=entry.ref,
         tags=entry.tags,
         branches=entry.branches,
-        ports=tuple(port.published for port in entry.ports),
-        hosts=entry.hosts,
-        certificates=entry.certificates,
+        ports=tuple(port.published for unit in units for port in unit.ports),
+        hosts=tuple(host for unit in units for host in unit.hosts),
+        certificates=tuple(name for unit in units for name in unit.certificates),
         live=_build(found.live, asked),
         last=_build(found.last, asked),
         problem=found.problem,
         warning=found.warning,
         held=found.held,
+        services=tuple(models.Service(**one.row) for one in services),
     )
 
 
