@@ -22,6 +22,12 @@ class BuildHookError(Exception):
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
 
+    def about(self, what: str, kind: "type[BuildHookError]") -> "BuildHookError":
+        """The same, said of something, as an error of another stage."""
+        said = kind(f"{what}: {self.message}" if what else self.message, self.hint)
+        said.exit_code = self.exit_code
+        return said
+
 
 class SettingsError(BuildHookError):
     """The settings file, the environment or the state folder is not usable."""

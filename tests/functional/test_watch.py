@@ -57,6 +57,14 @@ def check_went_back(web, build, serving, version):
     return card
 
 
+def check_in_time(web, build):
+    """It went back while it was watched: not after the window, and not before the switch."""
+    entered = dict(web.host.store.phases(build.id))
+    window = web.host.entry(web.name).watch
+    assert entered[PHASE.SWITCHING] < entered[PHASE.ROLLED_BACK]
+    assert entered[PHASE.ROLLED_BACK] - entered[PHASE.SWITCHING] < window
+
+
 def test_version_that_dies_after_five_seconds_goes_back(host):
     web = host.add("dies-late", watch=12)
     web.live()
@@ -68,6 +76,7 @@ def test_version_that_dies_after_five_seconds_goes_back(host):
         load.stop()
 
     card = check_went_back(web, build, serving, version)
+    check_in_time(web, build)
     assert card["exit_code"] == 7
     assert "out of luck" in card["container"]
     assert card["difference"]["files"] == ["serve.sh", "version.txt"]
@@ -86,6 +95,7 @@ def test_version_that_leaks_into_500s_goes_back_and_that_costs_nothing(host):
         load.stop()
 
     card = check_went_back(web, build, serving, version)
+    check_in_time(web, build)
     assert "answers were failures (5xx)" in card["reason"]
     assert card["phase"] == "watching"
     assert card["difference"]["files"] == ["answer.sh", "version.txt"]
@@ -104,7 +114,9 @@ def test_version_whose_health_flaps_goes_back(host):
         load.stop()
 
     card = check_went_back(web, build, serving, version)
+    check_in_time(web, build)
     assert "It failed 3 probes while it was watched: GET /health answers 500" in card["reason"]
+    assert card["phase"] in ("draining", "watching")
     assert load.failures() == {}
 
 
@@ -134,3 +146,41 @@ def test_version_that_is_as_bad_as_the_one_before_stays(host):
         load.stop()
 
     assert build.phase is PHASE.LIVE, build.reason
+
+
+# Takes more than it may: tail keeps a line without an end in memory.
+EATS = "tail /dev/zero"
+MEMORY = {"resources": {"limits": {"memory": "32m"}}}
+
+
+def test_version_that_is_killed_for_its_memory_says_so_at_the_gate(host):
+    web = host.add("eats", deploy=MEMORY)
+    web.live()
+    serving, version = web.serving(), web.version
+
+    build = web.deploy(serve__sh=f"#!/bin/sh\nexec {EATS}\n")
+
+    assert build.phase is PHASE.FAILED
+    assert "The container ran out of memory and was killed. Raise deploy.resources" in (
+        build.reason or ""
+    )
+    card = host.run("show", str(build.id))["card"]
+    assert (card["phase"], card["out_of_memory"], card["exit_code"]) == ("gating", True, 137)
+    assert web.serving() == serving
+    assert web.get() == version
+
+
+def test_version_that_is_killed_for_its_memory_later_goes_back_and_says_so(host):
+    web = host.add("eats-late", watch=12, deploy=MEMORY)
+    web.live()
+    serving, version = web.serving(), web.version
+    eats = f"#!/bin/sh\nhttpd -f -p 8000 -h /www &\nsleep 3\nexec {EATS}\n"
+
+    with load_on(web) as load:
+        build = web.deploy(serve__sh=eats)
+        load.stop()
+
+    card = check_went_back(web, build, serving, version)
+    assert "ran out of memory and was killed" in card["reason"]
+    assert card["out_of_memory"] is True
+    check_in_time(web, build)

@@ -73,7 +73,8 @@ def test_person_reads_why_and_what_to_do(state, store, which):
     for wanted in (
         "1 of shop, failed",
         "gating: The container died with exit status 7",
-        "exit status 7, killed for its memory",
+        "exit status 7",
+        "memory      killed for it (OOM)",
         "restarts    2",
         "waiting: port 80",
         "no luck",

@@ -74,8 +74,9 @@ def _card(of: card.Card) -> Iterator[str]:
     yield ""
     yield _row("failed", f"{of.phase}: {of.reason.removeprefix(f'{of.phase}: ')}")
     if of.exit_code is not None:
-        memory = ", killed for its memory" if of.out_of_memory else ""
-        yield _row("exit status", f"{of.exit_code}{memory}")
+        yield _row("exit status", str(of.exit_code))
+    if of.out_of_memory:
+        yield _row("memory", "killed for it (OOM): it wanted more than its limit")
     if of.restarts:
         yield _row("restarts", str(of.restarts))
     for name, lines in (("log", of.log), ("container", of.container)):

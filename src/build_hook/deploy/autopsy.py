@@ -44,15 +44,16 @@ class Autopsy:
     # Private
 
     def _body(self, of: job.Job) -> dict[str, object]:
-        """What the container tells."""
-        left = self._containers.of_build(of.project.name, of.build.id)
-        seen = left and self._containers.look(left.id)
+        """What the container tells; of several, the one that did not live."""
+        left = [c for c in self._containers.all(of.project.name) if c.build == of.build.id]
+        looked = filter(None, (self._containers.look(one.id) for one in left))
+        seen = max(looked, key=_is_dead, default=None)
         if seen is None:
             return {}
         lines = self._containers.last_lines(seen.id)
         return {
-            "out_of_memory": seen.out_of_memory,
-            "restarts": seen.restarts,
+            "out_of_memory": any(one.out_of_memory for one in seen.every),
+            "restarts": max(one.restarts for one in seen.every),
             "container": tuple(buildlog.clean(line) for line in lines),
         }
 
@@ -86,6 +87,13 @@ class Autopsy:
         if before == after:
             return []
         return self._repositories.changed_paths(of.project, before, after)
+
+
+def _is_dead(version: containers.Container) -> bool:
+    return any(
+        one.out_of_memory or one.restarts or not one.is_running or one.health == "unhealthy"
+        for one in version.every
+    )
 
 
 def exit_code(lines: tuple[str, ...]) -> int | None:

@@ -71,7 +71,12 @@ def require_alive(found: containers.Container | None) -> containers.Container:
 
 def _require_alive(found: containers.Container, it: str) -> None:
     if found.out_of_memory:
-        raise errors.GateError(f"{it} ran out of memory and was killed")
+        killed = errors.GateError(
+            f"{it} ran out of memory and was killed",
+            "Raise deploy.resources.limits.memory, or let it need less",
+        )
+        killed.exit_code = found.exit_code or None  # one that runs has lost a child only
+        raise killed
     if not found.is_running or found.restarts:
         died = errors.GateError(
             f"{it} died with exit status {found.exit_code}",

@@ -115,17 +115,22 @@ def versions(found: Iterable[Container]) -> list[Container]:
 
 
 def with_end(of: Container, api: Any) -> Container:
-    """With the exit status of its last end: the engine forgets it when a container runs again."""
+    """With what its last end was like: the engine forgets it when a container runs again."""
     if not of.restarts or not of.is_running:
         return of
-    ends = api.events(
+    events = api.events(
         since="0",
         until=f"{engine.unix_time(api.info()['SystemTime']):.6f}",
-        filters={"container": of.id, "event": "die"},
+        filters={"container": of.id, "event": ["die", "oom"]},
         decode=True,
     )
-    codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
-    return dataclasses.replace(of, exit_code=codes[-1] if codes else of.exit_code)
+    happened = list(events)
+    ends = [e["Actor"]["Attributes"]["exitCode"] for e in happened if e["Action"] == "die"]
+    return dataclasses.replace(
+        of,
+        exit_code=int(ends[-1]) if ends else of.exit_code,
+        out_of_memory=of.out_of_memory or any(e["Action"] == "oom" for e in happened),
+    )
 
 
 def _address(networks: dict[str, Any], network: str) -> str | None:

@@ -50,9 +50,7 @@ class Watch:
         try:
             found = gate.require_alive(self._look())
         except errors.GateError as error:
-            failed = errors.WatchError(error.message, error.hint)
-            failed.exit_code = error.exit_code
-            raise failed from error
+            raise error.about("", errors.WatchError) from error
         if self._rival is not None:
             self._compare(self._rival)
             self._probe(found)

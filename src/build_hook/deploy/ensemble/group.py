@@ -146,9 +146,7 @@ class Ensemble:
         try:
             gate.require_alive(self._containers.look(one.id))
         except errors.GateError as error:
-            raise errors.WatchError(
-                f"Service {one.service}: {error.message}", error.hint
-            ) from error
+            raise error.about(f"Service {one.service}", errors.WatchError) from error
 
     def _drain(self, of: job.Job, planned: list[plan.Step]) -> None:
         replaced = [step for step in planned if step.replaces and step.old is not None]

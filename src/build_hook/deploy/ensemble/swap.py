@@ -79,11 +79,7 @@ class Swap:
             check_stop()
             found = self._containers.look(started.id)
             if found is None or (not found.is_running and found.exit_code != 0):
-                code = found.exit_code if found else "unknown"
-                raise errors.GateError(
-                    f"Service {step.part.service_name} ended with exit status {code}",
-                    "Read its last lines in the log, fix, push",
-                )
+                raise _failed(step, found)
             if not found.is_running:
                 for line in self._containers.last_lines(found.id):
                     of.log(f"  {line}")
@@ -168,9 +164,7 @@ class Swap:
         try:
             return gate.prove(step.part, lambda: self._containers.look(new.id), check_stop, of.log)
         except errors.GateError as error:
-            raise errors.GateError(
-                f"Service {step.part.service_name}: {error.message}", error.hint
-            ) from error
+            raise error.about(f"Service {step.part.service_name}", errors.GateError) from error
 
     def _give(self, of: job.Job, step: plan.Step, new: containers.Container) -> None:
         self._containers.promote(new.id, step.part)
@@ -201,3 +195,15 @@ class Swap:
         finally:
             for unit in held:
                 self._proxy.go(unit.name)
+
+
+def _failed(step: plan.Step, found: containers.Container | None) -> errors.GateError:
+    code = found.exit_code if found else None
+    memory = ", killed for its memory" if found and found.out_of_memory else ""
+    failed = errors.GateError(
+        f"Service {step.part.service_name} ended with exit status "
+        f"{'unknown' if code is None else code}{memory}",
+        "Read its last lines in the log, fix, push",
+    )
+    failed.exit_code = code
+    return failed
