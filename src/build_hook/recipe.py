@@ -111,7 +111,10 @@ class Build(values.Value):
         "the name of the secret that holds the key, without a passphrase",
     )
     platforms: tuple[Annotated[str, pydantic.Field(pattern=_PLATFORM)], ...] = pydantic.Field(
-        default=(), max_length=1, description="platform to build for: the one it runs on"
+        default=(),
+        max_length=8,
+        description="platforms to build for, the one that it runs on among them; several need "
+        "buildx and the engine's containerd image store",
     )
     cache_from: values.Words = pydantic.Field(
         default=(), description="images, or type=… with its options, whose layers may be used"

@@ -11,8 +11,8 @@ LAYERS = (
     "windows zones",
     "proof recipe refs script shim slots",
     "buildlog capabilities certificate condition followed intake limiter log_folder login "
-    "marked membership process progress schedule service sightings signatures timetable wake "
-    "web_log web_worker",
+    "marked membership process progress rawjson schedule service sightings signatures "
+    "timetable wake web_log web_worker",
     "composed secret_files settings",
     "project",
     "part",

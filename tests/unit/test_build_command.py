@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import stat
 
@@ -33,12 +34,12 @@ class Composed:
             (self.secrets / name).write_text("value", encoding="utf-8")
             (self.secrets / name).chmod(0o600)
 
-    def __call__(self, client=PLAIN, fresh=False, engine=(26, 1), **build):
+    def __call__(self, client=PLAIN, fresh=False, engine=(26, 1), store=False, **build):
         of = project.Project.model_validate(
             {"name": "shop", "repository": "https://git.invalid/x.git", "build": build}
         )
         order = build_command.Order(of, 7, "c0ffee", self.folder, fresh)
-        place = build_command.Place(client, engine, "abcd", self.secrets)
+        place = build_command.Place(client, engine, "abcd", self.secrets, store)
         return build_command.compose(order, place, pathlib.Path("/id"))
 
 
@@ -161,6 +162,34 @@ def test_what_needs_buildx_says_so(composed, key, build):
     with pytest.raises(errors.ImageError, match=rf"build\.{key} needs buildx .*is not here"):
         composed(**build)
     assert composed(BUILDX, **build)
+
+
+def test_progress_is_asked_for_as_json_where_that_is_spoken(composed):
+    talker = dataclasses.replace(BUILDX, speaks_json=True)
+
+    assert "--progress=rawjson" in composed(talker)
+    assert "--progress=plain" in composed(BUILDX)
+
+
+BOTH = ["linux/amd64", "linux/arm64"]
+
+
+def test_several_platforms_where_they_can_be_built_and_kept(composed):
+    command = composed(BUILDX, store=True, platforms=BOTH)
+
+    assert {"--platform=linux/amd64", "--platform=linux/arm64"} <= set(command)
+
+
+@pytest.mark.parametrize(
+    ("client", "says"),
+    [
+        (PLAIN, r"platforms with more than one needs buildx 0\.8 or newer, which is not here"),
+        (BUILDX, r"amd64 and linux/arm64, but the engine's image store keeps.*containerd's on"),
+    ],
+)
+def test_several_platforms_where_they_cannot_say_so(composed, client, says):
+    with pytest.raises(errors.ImageError, match=says):
+        composed(client, platforms=BOTH)
 
 
 def test_old_buildx_is_told(composed):

@@ -15,6 +15,9 @@ class Engine(engine.Engine):
     def version(self):
         return 26, 1
 
+    def keeps_platforms(self):
+        return False
+
 
 class Client:
     """A docker command that fails in some ways before it succeeds."""

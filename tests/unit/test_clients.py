@@ -37,6 +37,23 @@ def test_buildx_is_taken_with_its_version(found, tmp_path):
     assert not client.env
 
 
+@pytest.mark.parametrize(
+    ("version", "help_text", "speaks"),
+    [
+        ("v0.13.1", "", True),
+        ("v0.12.1", 'Set type of progress output ("auto", "plain", "tty")', False),
+        ("0.0.0+unknown", '("auto", "none", "plain", "quiet", "rawjson", "tty")', True),
+    ],
+)
+def test_progress_as_json_is_for_who_speaks_it(found, version, help_text, speaks):
+    script = (
+        f"case $2 in version) echo 'github.com/docker/buildx {version} 7884' ;; "
+        f"build) echo '{help_text}' ;; esac"
+    )
+
+    assert found(script).speaks_json is speaks
+
+
 def test_old_command_builds_with_the_engines_buildkit(found, tmp_path):
     client = found(OLD)
 

@@ -41,6 +41,24 @@ class Place:
     engine: clients.Version
     instance: str
     secrets: pathlib.Path
+    keeps_platforms: bool = False
+
+    def require_platforms(self, how: recipe.Build) -> None:
+        """Make sure that an image for several platforms can be built and kept here.
+
+        Raises:
+            ImageError: if it cannot.
+        """
+        if len(how.platforms) < 2:
+            return
+        self.client.require_buildx("platforms with more than one")
+        if not self.keeps_platforms:
+            raise errors.ImageError(
+                f"build.platforms names {' and '.join(how.platforms)}, but the engine's image "
+                "store keeps an image for one",
+                'Turn containerd\'s on ("features": {"containerd-snapshotter": true} in '
+                "daemon.json), or name one platform",
+            )
 
     def require_engine(self, what: str) -> None:
         """Make sure that a key of a build is heeded: older engines are silent and ignore it.
@@ -74,9 +92,10 @@ def compose(order: Order, place: Place, id_file: pathlib.Path) -> tuple[str, ...
     context = checkout.inside(order.folder, how.context, "context")
     dockerfile = checkout.inside(context, how.dockerfile, "dockerfile")
     intake.require_known_builder(dockerfile)
+    place.require_platforms(how)
     return (
         *place.client.argv,
-        "--progress=plain",
+        f"--progress={'rawjson' if place.client.speaks_json else 'plain'}",
         f"--iidfile={id_file}",
         f"--file={dockerfile}",
         f"--tag={labels.image_tag(place.instance, order.project.name, order.build)}",

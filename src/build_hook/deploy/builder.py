@@ -15,6 +15,7 @@ from build_hook.deploy import (
     images,
     intake,
     process,
+    rawjson,
     warden,
 )
 
@@ -53,6 +54,7 @@ class Builder:
             self._engine.version(),
             self._engine.instance,
             self._settings.secrets,
+            keeps_platforms=self._engine.keeps_platforms(),
         )
         for pause in _PAUSES:
             try:
@@ -90,6 +92,7 @@ class Builder:
                     timeout=how.timeout,
                     on_line=log,
                     check_stop=_both(check, check_stop),
+                    read=rawjson.Reader() if place.client.speaks_json else lambda line: (line,),
                 )
                 return id_file.read_text(encoding="ascii").strip()
             except process.ProcessError as error:

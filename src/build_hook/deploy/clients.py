@@ -11,15 +11,20 @@ from build_hook import errors
 
 Version = tuple[int, int]
 _WITHOUT_BUILDKIT: Version = (23, 0)
+_SPEAKS_JSON: Version = (0, 13)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Client:
-    """A ``docker`` command that can build with BuildKit; ``buildx`` is None without the plugin."""
+    """A ``docker`` command that can build with BuildKit; ``buildx`` is None without the plugin.
+
+    ``speaks_json`` if it tells its progress as JSON.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     buildx: Version | None = None
+    speaks_json: bool = False
 
     def require_buildx(self, what: str, since: Version = (0, 8)) -> None:
         """Make sure that a key of a build can be honoured.
@@ -51,7 +56,8 @@ def find() -> Client:
             continue
         buildx = _version(docker, "buildx", "version")
         if buildx is not None:
-            return Client((docker, "buildx", "build", "--load"), {}, buildx)
+            speaks_json = buildx >= _SPEAKS_JSON or _offers_json(docker)
+            return Client((docker, "buildx", "build", "--load"), {}, buildx, speaks_json)
         version = _version(docker, "--version")
         if version is not None and version < _WITHOUT_BUILDKIT:
             return Client((docker, "build"), {"DOCKER_BUILDKIT": "1"})
@@ -69,6 +75,13 @@ def _version(*argv: str) -> Version | None:
         return None
     found = re.search(r"\bv?(\d+)\.(\d+)", done.stdout)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _offers_json(docker: str) -> bool:
+    """Whether its help says so, as that of a version which was built without its number."""
+    argv = (docker, "buildx", "build", "--help")
+    done = subprocess.run(argv, capture_output=True, check=False, text=True, timeout=20)
+    return "rawjson" in done.stdout
 
 
 def _text(version: Version) -> str:

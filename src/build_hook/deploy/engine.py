@@ -65,6 +65,12 @@ class Engine:
             found = re.match(r"(\d+)\.(\d+)", self.api.version()["Version"])
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
+    def keeps_platforms(self) -> bool:
+        """Whether it keeps an image for several platforms: containerd's image store does."""
+        with self.speaking("ask the engine"):
+            store: list[list[str]] = self.api.info().get("DriverStatus") or []
+        return ["driver-type", "io.containerd.snapshotter.v1"] in store
+
     def ours(self, project: str | None = None) -> dict[str, list[str]]:
         """The filter that finds this instance's objects, or one project's (or service's)."""
         named = (

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # A program that runs for us gives way to what serves, and dies with the thread that started it,
 # kill -9 of ours included.
@@ -49,6 +49,7 @@ def run(
     keep: int | None = TAIL,
     on_line: Callable[[str], None] = lambda line: None,
     check_stop: Callable[[], None] = lambda: None,
+    read: Callable[[str], Iterable[str]] = lambda line: (line,),
 ) -> str:
     """Run a program to its end and return what it printed last (stdout and stderr together).
 
@@ -61,15 +62,17 @@ def run(
         keep: how many of the last lines are returned, None for all.
         on_line: is given each line as it comes.
         check_stop: is called now and then; what it raises stops the program and goes through.
+        read: what each line means, as lines; these count for all else.
 
     Raises:
         ProcessError: if it fails or runs out of time.
     """
     tail: collections.deque[str] = collections.deque(maxlen=keep)
 
-    def take(line: str) -> None:
-        tail.append(line)
-        on_line(line)
+    def take(raw: str) -> None:
+        for line in read(raw):
+            tail.append(line)
+            on_line(line)
 
     variables = {**(os.environ if inherit else {}), **(env or {})}
     code = _follow(_start(argv, cwd, variables), time.monotonic() + timeout, take, check_stop)
