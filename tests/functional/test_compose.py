@@ -2,6 +2,7 @@
 
 import pytest
 
+from build_hook import project
 from build_hook.demo import traffic
 from build_hook.store import builds
 from tests.functional import composed
@@ -153,7 +154,10 @@ def test_added_on_the_command_line_and_shown_by_service(host):
         "add", "told", "--repository", host.entry("told").repository, "--compose",
         "--publish", f"web={shop.of.port}:8000", "--env", f"BASE={host.base}",
     )  # fmt: skip
-    host.settle()
+    quick = project.Health(min_uptime=0.1, timeout=15)
+    host.replace(
+        host.entry("told").model_copy(update={"watch": 0.5, "drain": 1.0, "health": quick})
+    )
     checked = composed.FILE.replace(
         "    volumes:", "    healthcheck: {test: 'true', interval: 1s}\n    volumes:"
     )

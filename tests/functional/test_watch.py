@@ -149,7 +149,7 @@ def test_version_that_is_as_bad_as_the_one_before_stays(host):
 
 
 # Takes more than it may: tail keeps a line without an end in memory.
-EATS = "tail /dev/zero"
+EATS = "busybox tail /dev/zero"
 MEMORY = {"resources": {"limits": {"memory": "32m"}}}
 
 
