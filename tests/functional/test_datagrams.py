@@ -97,6 +97,64 @@ def test_datagrams_and_streams_of_one_port_number_move_together(open_host):
         assert connection.makefile().readline() == f"{voice.version} x\n"
 
 
+# Says which container answers, too.
+NAMED = (
+    (hosts.EVERY / "app.py")
+    .read_text("utf-8")
+    .replace(
+        ".strip()\n", '.strip() + "@" + pathlib.Path("/etc/hostname").read_text().strip()\n', 1
+    )
+)
+
+
+class Crowd:
+    """Senders that keep their sockets, and who answers each of them."""
+
+    def __init__(self, port: int, count: int = 24) -> None:
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        for each in self.sockets:
+            each.settimeout(2)
+            each.connect(("127.0.0.1", port))
+
+    def ask(self) -> list[str]:
+        """Who answers, in the order of the senders; "" for nobody."""
+        return [self._one(each) for each in self.sockets]
+
+    def _one(self, each: socket.socket) -> str:
+        with contextlib.suppress(OSError):
+            each.send(b"0")
+            return each.recv(100).decode().rpartition(" ")[0]
+        return ""
+
+
+def test_replicas_share_the_senders_and_each_keeps_its_own(open_host):
+    files = {file.name: file.read_text("utf-8") for file in hosts.EVERY.iterdir()}
+    echo = speaker(open_host, "shared", deploy={"replicas": 2}, files=files | {"app.py": NAMED})
+    echo.live()
+    one, two = (f"{echo.version}@{box.id[:12]}" for box in echo.serving().every)
+    crowd = Crowd(echo.port)
+    before = crowd.ask()
+    assert set(before) == {one, two}
+    assert crowd.ask() == before
+
+    dead = echo.serving().every[1].id
+    open_host.engine.api.kill(dead)
+    open_host.until(lambda: set(crowd.ask()) == {one}, "the senders of the dead one")
+    open_host.engine.api.restart(dead, timeout=0)
+    open_host.until(lambda: set(Crowd(echo.port).ask()) == {one, two}, "both")
+    assert [now for was, now in zip(before, crowd.ask(), strict=True) if was == one] == [
+        one
+    ] * before.count(one)
+
+    with datagrams.sending(echo.port, clients=8) as senders:
+        echo.live()
+        new = {f"{echo.version}@{box.id[:12]}" for box in echo.serving().every}
+        open_host.until(lambda: set(crowd.ask()) == new, "the new version")
+        senders.stop()
+    assert len(new) == 2
+    assert max(senders.lost()) <= 2
+
+
 def test_worker_that_is_killed_is_not_missed(open_host):
     echo = speaker(open_host, "outlives")
     echo.live()

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shlex
+import socket
 import subprocess
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from build_hook import labels
 from build_hook.demo import traffic
 from build_hook.demo import workcopy as copies
 from build_hook.store import builds
+from tests import datagrams
 from tests.functional import host as hosts
 
 PHASE = builds.Phase
@@ -59,6 +61,7 @@ def add(host, name, port, *, build: str, start="", tag=None, **of):
         "port": port,
         "data": host.folder / f"{name}-data",
         "options": of.pop("options", ""),
+        **of.pop("words", {}),
     }
     if "of_build" in of:
         of["build"] = of.pop("of_build")
@@ -192,6 +195,54 @@ def test_what_cannot_run_twice_stops_first_and_says_so(old):
     ]
     old.run("rollback", "alone", "--wait")
     assert project.get() == "alone-1"
+
+
+# Started as mumble is: voice by UDP and control by TCP, both on one number.
+VOICE = """#!/bin/sh
+docker run -d -p {port}:7000 -p {port}:7000/udp {lent} {tag} {python} /app.py
+"""
+
+
+def test_voice_and_control_on_one_number_move_together(old):
+    port = hosts.product.free_port()
+    lent = " ".join(f"-v {volume}" for volume in hosts.lent_python())
+    words = {"lent": lent, "python": " ".join(hosts.PYTHON)}
+    project = add(old, "mumble", port, build=BUILD, start=VOICE, words=words)
+    project.copy.write("app.py", (hosts.EVERY / "app.py").read_text("utf-8"))
+    project.copy.write("Dockerfile", f"FROM {old.base}\nCOPY app.py version.txt /\n")
+    build = project.live()
+    assert project.shown()["ports"] == []  # nobody said so in the registry: the script did
+
+    with datagrams.sending(port, clients=4) as senders:
+        hosts.wait_for(lambda: senders.answers(project.version), "the first answer")
+        for _ in range(2):
+            build = project.live()
+            hosts.wait_for(lambda: senders.answers(project.version), "the new version")
+        senders.stop()
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(b"x\n")
+        assert connection.makefile().readline() == f"{project.version} x\n"
+
+    assert max(senders.lost()) <= 4  # two deploys, two datagrams each at most
+    assert f"the proxy has its ports {port}, {port}" in project.log(build)
+    assert project.shown()["warning"] is None
+
+
+def test_a_container_on_the_host_s_network_is_exchanged_and_says_what_that_costs(old):
+    serve = "#!/bin/sh\nhttpd -f -p {port} -h /www &\ntrap 'kill $!; exit 0' TERM\nwait\n"
+    port = hosts.product.free_port()
+    start = "#!/bin/sh\ndocker run -d --network host -p {port}:8000 {tag}\n"
+    project = add(old, "on-host", port, build=BUILD, start=start)
+    project.copy.write("serve.sh", serve.replace("{port}", str(port)))
+    project.live()
+    build = project.live()
+
+    assert project.get() == project.version
+    said = project.log(build)
+    assert "with --network host its ports are its own" in said
+    assert "say -p PORT:TARGET in its place" in said
+    assert "it uses --network host: its ports are not the proxy's" in project.shown()["warning"]
+    assert sorted(box.is_running for box in project.boxes()) == [False, True]
 
 
 def test_without_overlap_requests_wait(old):

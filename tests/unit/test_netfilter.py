@@ -34,6 +34,24 @@ def test_port_has_a_way_and_a_zone():
     assert "add element ip build_hook_x zones { 64738 : 5 }" in lines
 
 
+def test_flows_of_a_port_are_shared_between_replicas():
+    ways = [netfilter.Way(53, f"172.18.0.{n}", 7000, 5) for n in (4, 3)]
+    text = script(ways=[*ways, WAY])
+
+    for chain in ("arriving", "local"):
+        assert (
+            f"add rule ip build_hook_x {chain} fib daddr type local udp dport 53 dnat ip to "
+            "jhash ip saddr . udp sport mod 2 seed 1 "
+            "map { 0 : 172.18.0.3 . 7000, 1 : 172.18.0.4 . 7000 }"
+        ) in text.splitlines()
+        assert text.index("dnat ip to jhash") < text.index("dnat ip to udp dport map @ways")
+    assert text.count("zones { 53 : 5 }") == 1
+    assert text.count("ways { 53 : ") == 1
+    for way in (*ways, WAY):
+        assert f"targets {{ {way.address} . 7000 }}" in text
+    assert "udp dport 64738 dnat" not in text
+
+
 def test_zones_are_read_back_as_nft_lists_them():
     listing = (
         "table ip build_hook_12345678 {\n\tmap zones {\n\t\ttypeof udp dport : ct zone\n"

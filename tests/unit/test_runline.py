@@ -115,3 +115,4 @@ def test_a_container_without_a_network_of_its_own_stays_there():
 
     assert words[words.index("--network") + 1] == "host"
     assert "--network-alias" not in words
+    assert runline.parse(["-d", "--network", "host", "-p", "80:80", "i"]).ports == ()

@@ -101,9 +101,10 @@ def test_what_is_neither_built_nor_published_is_no_version(of, calls):
     assert of.started() is None
 
 
-def test_what_cannot_run_twice_is_left_to_the_worker(of, calls):
+def test_what_cannot_run_twice_is_left_to_the_worker(of, calls, capsys):
     call(of, "run -d --network host shop")
 
+    assert "with --network host its ports are its own" in capsys.readouterr().err
     assert not [line for line in said(calls) if line.startswith("start")]
     assert of.started() is not None
 

@@ -74,7 +74,8 @@ class Datagrams:
     def switch(self, target: places.Target) -> places.Target | None:
         """Send all datagrams to another address; returns where they went before.
 
-        Flows that are under way stay until ``close`` where the project has a session grace.
+        Flows that are under way stay until ``close`` where the project has a session grace, and
+        with the replicas that stay where only others come or go.
 
         Raises:
             DatagramsError: if the kernel does not take it; nothing has changed then.
@@ -82,12 +83,13 @@ class Datagrams:
         name = target.project.name
         with self._lock:
             before, zones = self._live.get(name), dict(self._zones)
+            stays = before is not None and before.shares(target)
             self._live[name] = target
             if not target.project.datagram_ports and not (
                 before and before.project.datagram_ports
             ):
                 return before
-            self._choose_zones(target.project, anew=not target.project.session_grace)
+            self._choose_zones(target.project, anew=not (stays or target.project.session_grace))
             try:
                 self._apply()
             except errors.DatagramsError:
@@ -110,13 +112,16 @@ class Datagrams:
             else:
                 self.switch(before)
 
-    def close(self, name: str, address: str) -> None:
-        """Take all flows from a container that is left to the one that serves."""
+    def close(self, name: str, address: str, *, whole: bool = True) -> None:
+        """Take all flows from a container that is left to those that serve.
+
+        ``whole`` if its version is left as a whole, and no flow has to stay where it is.
+        """
         with self._lock:
             of = self._projects.get(name)
             if of is None or not of.datagram_ports:
                 return
-            self._choose_zones(of, anew=bool(of.session_grace))
+            self._choose_zones(of, anew=whole and bool(of.session_grace))
             with contextlib.suppress(errors.DatagramsError):
                 self._apply(_left(of, address))
             for port in of.datagram_ports:
@@ -146,9 +151,10 @@ class Datagrams:
             self._kernel.withdraw()
             return
         ways = [
-            netfilter.Way(port.published, target.address, port.target, self._zones[port.published])
+            netfilter.Way(port.published, address, port.target, self._zones[port.published])
             for target in self._live.values()
             for port in target.project.datagram_ports
+            for address in filter(None, target.addresses)
         ]
         self._kernel.apply(published, ways, left)
 

@@ -64,14 +64,16 @@ class Fronts(front.Front):
         """
         with self._lock:
             super().move(name, old, new)
-            if self.addresses(name) == new and places.first(old) != places.first(new):
-                self._datagrams.close(name, places.first(old))
+            if self.addresses(name) == new:
+                stay = set(old) & set(new) - {""}
+                for address in set(old) - set(new) - {""}:
+                    self._datagrams.close(name, address, whole=not stay)
 
     def close(self, name: str, addresses: Collection[str]) -> None:
         """End what is left on containers that take no new traffic."""
         super().close(name, addresses)
-        for address in filter(None, addresses):
-            self._datagrams.close(name, address)
+        for number, address in enumerate(filter(None, addresses)):
+            self._datagrams.close(name, address, whole=number == 0)
 
     def clear(self, name: str) -> None:
         """Send nobody to a project any more that served; its ports answer 503."""

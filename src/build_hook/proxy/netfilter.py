@@ -4,6 +4,9 @@ The kernel remembers flows, and leaves each with the container that it began wit
 them by zone: what comes to a port is looked up in the zone of that port, and answers in none. So
 a port with another zone has new flows only, from one datagram to the next, while what the old
 container still answers finds its way back to who asked.
+
+Where several replicas serve, a new flow goes to one of them by its sender's address and port: who
+comes again comes to the same one.
 """
 
 import dataclasses
@@ -33,7 +36,10 @@ _CHAINS = {
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Way:
-    """A published UDP port, and the container's address and port that new flows lead to."""
+    """A published UDP port, and the container's address and port that new flows lead to.
+
+    Several of one published port share its flows.
+    """
 
     published: int
     address: str
@@ -103,7 +109,7 @@ def script(
     lines.append(f"add set ip {of} leaving {{ type ipv4_addr . inet_service ; flags timeout ; }}")
     for name, hook in _CHAINS.items():
         lines += [f"add chain ip {of} {name} {{ type {hook} ; }}", f"flush chain ip {of} {name}"]
-    lines += [f"add rule ip {of} {rule}" for rule in _rules(listen, behind)]
+    lines += [f"add rule ip {of} {rule}" for rule in _rules(listen, ways, behind)]
     lines += [f"add element ip {of} {element}" for element in _elements(published, ways, left)]
     for way in ways:  # no longer on the way out, if it was: nft has no "delete if it is there"
         element = f"ip {of} leaving {{ {way.address} . {way.target} }}"
@@ -111,12 +117,13 @@ def script(
     return "\n".join(lines) + "\n"
 
 
-def _rules(listen: str, behind: Collection[Bridge]) -> list[str]:
+def _rules(listen: str, ways: Collection[Way], behind: Collection[Bridge]) -> list[str]:
     here = "fib daddr type local" if listen in _EVERY_ADDRESS else f"ip daddr {listen}"
     target = "ip daddr . udp dport @targets"
     rules = [
         f"choose {here} ct original zone set udp dport map @zones",
         f"choose_local {here} ct original zone set udp dport map @zones",
+        *(f"{chain} {here} {way}" for chain in ("arriving", "local") for way in _shared(ways)),
         f"arriving {here} dnat ip to udp dport map @ways",
         f"local {here} dnat ip to udp dport map @ways",
         # answers find back to 127.0.0.1, and to a container on the same bridge, through us
@@ -135,12 +142,31 @@ def _rules(listen: str, behind: Collection[Bridge]) -> list[str]:
     return rules
 
 
+def _shared(ways: Collection[Way]) -> list[str]:
+    """The rules by which the flows of a port are shared between several ways."""
+    rules: list[str] = []
+    for published, several in _by_port(ways).items():
+        if len(several) > 1:
+            turns = ", ".join(f"{n} : {w.address} . {w.target}" for n, w in enumerate(several))
+            hashed = f"jhash ip saddr . udp sport mod {len(several)} seed 1"
+            rules.append(f"udp dport {published} dnat ip to {hashed} map {{ {turns} }}")
+    return rules
+
+
+def _by_port(ways: Collection[Way]) -> dict[int, list[Way]]:
+    of: dict[int, list[Way]] = {}
+    for way in sorted(ways):
+        of.setdefault(way.published, []).append(way)
+    return of
+
+
 def _elements(
     published: Collection[int], ways: Collection[Way], left: Collection[Left]
 ) -> list[str]:
     elements = [f"published {{ {port} }}" for port in sorted(published)]
-    elements += [f"ways {{ {w.published} : {w.address} . {w.target} }}" for w in sorted(ways)]
-    elements += [f"zones {{ {w.published} : {w.zone} }}" for w in sorted(ways)]
+    first = [several[0] for several in _by_port(ways).values()]
+    elements += [f"ways {{ {w.published} : {w.address} . {w.target} }}" for w in first]
+    elements += [f"zones {{ {w.published} : {w.zone} }}" for w in first]
     elements += [f"targets {{ {w.address} . {w.target} }}" for w in sorted(ways)]
     elements += [f"leaving {{ {x.address} . {x.target} timeout {x.seconds}s }}" for x in left]
     return elements

@@ -18,10 +18,9 @@ class Target:
     project: project.Project
     addresses: tuple[str, ...]
 
-    @property
-    def address(self) -> str:
-        """Where its datagrams go: to the first that runs."""
-        return first(self.addresses)
+    def shares(self, other: "Target") -> bool:
+        """Whether one of its containers is one of another's too."""
+        return bool(set(self.addresses) & set(other.addresses) - {""})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,11 +51,6 @@ class Place:
             for slot in listener.slots
             if slot.is_live
         )
-
-
-def first(addresses: Iterable[str]) -> str:
-    """The first address of a container that runs; "" if none does."""
-    return next(filter(None, addresses), "")
 
 
 def slot_of(target: Target, now: Iterable[runtime.ServerState]) -> int | None:

@@ -86,8 +86,7 @@ class Shim:
                 self._pass(("rm", "--force", "--volumes", container), stdout=subprocess.DEVNULL)
                 return status
         self._spool.tell_started(spool.Started(container, said, line.last("name")))
-        ports = ", ".join(str(port.published) for port in line.ports)
-        _say(f"{line.image} is a version of {context.project}; the proxy has its ports {ports}")
+        _say(f"{line.image} is a version of {context.project}; {_about_ports(line)}")
         if is_alone:
             _say("it starts once the version before it has stopped")
         print(container)
@@ -153,6 +152,16 @@ def _command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     if words[:1] in (["container"], ["image"], ["buildx"], ["builder"]):
         words = words[1:]
     return (words[0], words[1:]) if words else ("", ())
+
+
+def _about_ports(line: runline.RunLine) -> str:
+    if line.is_on_host:
+        return (
+            f"with --network {line.networks[0]} its ports are its own: while versions change "
+            "nobody answers there. For deploys that nobody notices say -p PORT:TARGET in its place"
+        )
+    ports = ", ".join(str(port.published) for port in line.ports)
+    return f"the proxy has its ports {ports}"
 
 
 def _say(text: str) -> None:

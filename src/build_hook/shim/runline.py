@@ -58,7 +58,9 @@ class RunLine:
 
     @property
     def ports(self) -> tuple[Published, ...]:
-        """The ports that the proxy takes over."""
+        """The ports that the proxy takes over; docker ignores -p without a network of its own."""
+        if self.is_on_host:
+            return ()
         return tuple(p for spec in self._specs() for p in _taken(spec) or ())
 
     @property
@@ -81,7 +83,10 @@ class RunLine:
     def why_alone(self) -> str | None:
         """Why two of it cannot run at once; None if they can."""
         if self.is_on_host:
-            return f"it uses --network {self.networks[0]}"
+            return (
+                f"it uses --network {self.networks[0]}: its ports are not the proxy's, and nobody "
+                "answers there meanwhile"
+            )
         for name in _UNSHARABLE:
             if self.last(name) is not None:
                 return f"it uses --{name}"
