@@ -113,8 +113,15 @@ class Crowd:
     def __init__(self, port: int, count: int = 24) -> None:
         self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
         for each in self.sockets:
-            each.settimeout(2)
+            each.settimeout(0.5)
             each.connect(("127.0.0.1", port))
+
+    def __enter__(self) -> "Crowd":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self.sockets:
+            each.close()
 
     def ask(self) -> list[str]:
         """Who answers, in the order of the senders; "" for nobody."""
@@ -132,27 +139,32 @@ def test_replicas_share_the_senders_and_each_keeps_its_own(open_host):
     echo = speaker(open_host, "shared", deploy={"replicas": 2}, files=files | {"app.py": NAMED})
     echo.live()
     one, two = (f"{echo.version}@{box.id[:12]}" for box in echo.serving().every)
-    crowd = Crowd(echo.port)
-    before = crowd.ask()
-    assert set(before) == {one, two}
-    assert crowd.ask() == before
+    with Crowd(echo.port) as crowd:
+        before = crowd.ask()
+        assert set(before) == {one, two}
+        assert crowd.ask() == before
 
-    dead = echo.serving().every[1].id
-    open_host.engine.api.kill(dead)
-    open_host.until(lambda: set(crowd.ask()) == {one}, "the senders of the dead one")
-    open_host.engine.api.restart(dead, timeout=0)
-    open_host.until(lambda: set(Crowd(echo.port).ask()) == {one, two}, "both")
-    assert [now for was, now in zip(before, crowd.ask(), strict=True) if was == one] == [
-        one
-    ] * before.count(one)
+        dead = echo.serving().every[1].id
+        open_host.engine.api.kill(dead)
+        open_host.until(lambda: set(crowd.ask()) == {one}, "the senders of the dead one", 30)
+        open_host.engine.api.restart(dead, timeout=0)
+        open_host.until(lambda: answering(echo.port) == {one, two}, "both", 30)
+        stayed = [now for was, now in zip(before, crowd.ask(), strict=True) if was == one]
+        assert set(stayed) == {one}
 
-    with datagrams.sending(echo.port, clients=8) as senders:
-        echo.live()
-        new = {f"{echo.version}@{box.id[:12]}" for box in echo.serving().every}
-        open_host.until(lambda: set(crowd.ask()) == new, "the new version")
-        senders.stop()
+        with datagrams.sending(echo.port, clients=8) as senders:
+            echo.live()
+            new = {f"{echo.version}@{box.id[:12]}" for box in echo.serving().every}
+            open_host.until(lambda: set(crowd.ask()) == new, "the new version", 30)
+            senders.stop()
     assert len(new) == 2
     assert max(senders.lost()) <= 2
+
+
+def answering(port: int) -> set[str]:
+    """Who answers senders that nobody has seen before."""
+    with Crowd(port) as crowd:
+        return set(crowd.ask())
 
 
 def test_worker_that_is_killed_is_not_missed(open_host):

@@ -126,6 +126,8 @@ class Datagrams:
                 self._apply(_left(of, address))
             for port in of.datagram_ports:
                 kernel.forget(address, port.target)
+                if not whole:  # the others' flows stay: no zone tells them apart
+                    kernel.release(address, port.target)
 
     def look(self) -> bool:
         """Put back what somebody else has taken out of the kernel; whether there was such."""

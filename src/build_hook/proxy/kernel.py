@@ -105,8 +105,12 @@ def check(with_settings: settings.Settings) -> str:
 
 def forget(address: str, port: int) -> None:
     """Forget what a container has begun by itself from the port that it serves at."""
-    with contextlib.suppress(errors.DatagramsError):  # it also fails where there is no such flow
-        run("conntrack", "-D", "-p", "udp", "--orig-src", address, "--orig-port-src", str(port))
+    _drop("--orig-src", address, "--orig-port-src", str(port))
+
+
+def release(address: str, port: int) -> None:
+    """Forget the flows that lead to a container: what comes next is led to another one."""
+    _drop("--reply-src", address, "--reply-port-src", str(port))
 
 
 def run(name: str, *arguments: str) -> str:
@@ -123,6 +127,11 @@ def run(name: str, *arguments: str) -> str:
             f"{name} {arguments[0]} failed: {said}",
             "UDP ports need root, or the capability CAP_NET_ADMIN",
         ) from error
+
+
+def _drop(*flows: str) -> None:
+    with contextlib.suppress(errors.DatagramsError):  # it also fails where there is no such flow
+        run("conntrack", "-D", "-p", "udp", *flows)
 
 
 def _iptables(*arguments: str) -> str:
