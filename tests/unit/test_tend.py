@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import types
 from typing import Any, cast
 
 import pytest
@@ -47,12 +48,11 @@ class Store:
 
 
 def follow(store: Store, proxy: Proxy, *addresses: str) -> tuple[str, ...]:
-    nothing = cast("Any", None)
+    nowhere = pathlib.Path("nowhere")
     tender = tend.Tender(
-        pathlib.Path("nowhere"),
+        cast("Any", types.SimpleNamespace(run=nowhere, secrets=nowhere)),
         cast("Any", store),
         engine.Engine("unix:///nowhere", "1a2b"),
-        nothing,
         cast("Any", proxy),
         lambda _: False,
     )

@@ -1,12 +1,11 @@
 """What serves stays served: a new address is followed, a removed container is made anew."""
 
 import logging
-import pathlib
 import threading
 import time
 from collections.abc import Callable
 
-from build_hook import errors, part, wake
+from build_hook import errors, part, settings, wake
 from build_hook.deploy import containers, engine, images, lookout
 from build_hook.deploy.ensemble import names
 from build_hook.proxy import front
@@ -73,22 +72,21 @@ class Tender(threading.Thread):
 
     def __init__(
         self,
-        run: pathlib.Path,
+        with_settings: settings.Settings,
         store: builds.Builds,
         docker_engine: engine.Engine,
-        of: containers.Containers,
         proxy: front.Front,
         is_held: Callable[[builds.Build], bool],
     ) -> None:
         super().__init__(name="tender", daemon=True)
         self._store = store
-        self._containers = of
+        self._containers = containers.Containers(docker_engine, with_settings.secrets)
         self._images = images.Images(docker_engine)
         self._proxy = proxy
         self._is_held = is_held
-        self._names = names.Names(of, docker_engine.instance)
-        self._run = run
-        self._lookout = lookout.Lookout(run, store, of)
+        self._names = names.Names(self._containers, docker_engine.instance)
+        self._run = with_settings.run
+        self._lookout = lookout.Lookout(self._run, store, self._containers)
 
     def run(self) -> None:
         """Follow, for as long as the process lives."""

@@ -52,12 +52,7 @@ class Worker:
         self._registry = registry.Reader(with_settings.registry)
         self._turns = turns.Turns(with_settings, self._store, self._registry)
         self._tender = tend.Tender(
-            with_settings.run,
-            self._store,
-            self._engine,
-            self._containers,
-            self._proxy,
-            self._turns.is_held,
+            with_settings, self._store, self._engine, self._proxy, self._turns.is_held
         )
         self._departures = departures.Departures(with_settings, self._engine, self._store)
         self._reconciler = reconcile.Reconciler(
