@@ -2,11 +2,11 @@
 
 import dataclasses
 import pathlib
-import types
 from typing import Any, cast
 
 import pytest
 
+from build_hook import settings
 from build_hook.deploy import engine, tend
 from build_hook.store import records
 
@@ -48,9 +48,8 @@ class Store:
 
 
 def follow(store: Store, proxy: Proxy, *addresses: str) -> tuple[str, ...]:
-    nowhere = pathlib.Path("nowhere")
     tender = tend.Tender(
-        cast("Any", types.SimpleNamespace(run=nowhere, secrets=nowhere)),
+        settings.Settings(state=pathlib.Path("nowhere")),
         cast("Any", store),
         engine.Engine("unix:///nowhere", "1a2b"),
         cast("Any", proxy),

@@ -80,7 +80,7 @@ class Tender(threading.Thread):
     ) -> None:
         super().__init__(name="tender", daemon=True)
         self._store = store
-        self._containers = containers.Containers(docker_engine, with_settings.secrets)
+        self._containers = containers.Containers(docker_engine, with_settings)
         self._images = images.Images(docker_engine)
         self._proxy = proxy
         self._is_held = is_held
