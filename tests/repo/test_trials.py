@@ -9,7 +9,7 @@ import pytest
 from tests.repo import source
 
 PAGE = "docs/evidence/README.md"
-ROW = re.compile(r"^\| `([a-z]+)` \| [^|]+ \| \[[^\]]+\]\(([^)]+)\) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z0-9]+)` \| [^|]+ \| \[[^\]]+\]\(([^)]+)\) \| (.+) \|$", re.MULTILINE)
 ROWS = {
     name: (posixpath.normpath(f"docs/evidence/{page}"), re.findall(r"`(tests/[^`]+)`", cell))
     for name, page, cell in ROW.findall(source.texts()[PAGE])
@@ -28,7 +28,7 @@ def imported(test: str) -> set[str]:
 
 
 def test_page_has_every_trial_that_soak_runs_in_its_order():
-    found = re.search(r"for trial in ([a-z ]+); do", DEV)
+    found = re.search(r"for trial in ([a-z0-9 ]+); do", DEV)
 
     assert found
     assert list(ROWS) == found[1].split()
@@ -36,7 +36,7 @@ def test_page_has_every_trial_that_soak_runs_in_its_order():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_trial_writes_the_page_that_its_row_names(name: str):
-    elsewhere = dict(re.findall(r"^ +([a-z]+)\) page=(\S+) ;;", DEV, re.MULTILINE))
+    elsewhere = dict(re.findall(r"^ +([a-z0-9]+)\) page=(\S+) ;;", DEV, re.MULTILINE))
 
     assert ROWS[name][0] == elsewhere.get(name, f"docs/evidence/{name}.md")
 
