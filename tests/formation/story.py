@@ -6,6 +6,7 @@ not so. `./dev formation` packs first.
 """
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests.formation import (
     containers,
@@ -287,6 +288,7 @@ def main() -> int:
     names: list[str] = []
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(turn())
             python = interpreter.wanted(pack.SHOP / "python") or interpreter.own()
             image = say("machine image", lambda: machine_image.ensure(folder, python))
             gateway = stack.enter_context(containers.network(NETWORK))
@@ -311,6 +313,15 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+@contextlib.contextmanager
+def turn() -> Iterator[None]:
+    """One formation at a time: each begins with the removal of what another one left."""
+    path = pathlib.Path(tempfile.gettempdir(), f"{NETWORK}.lock")
+    with path.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def say(what: str, step: Callable[[], str]) -> str:
