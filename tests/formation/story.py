@@ -243,7 +243,7 @@ class Story(stage.Stage):
         stage.expect("build_hook" not in machine.run("ps", "ax"), "a process runs on")
         stage.expect("haproxy" not in machine.run("ps", "ax"), "the proxy runs on")
         stage.expect(
-            machine.run("ls", "/var/lib/build-hook/registry.json") != "", "the data is gone"
+            machine.run("ls", "/var/lib/build-hook/build-hook.db") != "", "the data is gone"
         )
         stage.expect(machine.run("docker", "ps", "--all", "--quiet") == "", "containers are left")
         return ""
