@@ -34,3 +34,14 @@ def test_fixes_of_a_distribution_count(tmp_path, entry, fixed):
     changelog.write_bytes(gzip.compress(entry.encode()))
 
     assert git_release.is_fixed("git version 2.39.5", changelog) is fixed
+
+
+def test_what_cannot_be_known_is_not_claimed(tmp_path):
+    changelog = tmp_path / "changelog.gz"
+    unknown, _ = git_release.what_is_missing("git version 2.39.5", changelog)
+    changelog.write_bytes(gzip.compress(b"Fix CVE-2024-32002"))
+    known, hint = git_release.what_is_missing("git version 2.39.5", changelog)
+
+    assert "changelog, which would tell, is not installed" in unknown
+    assert "lacks the fix of CVE-2025-48384" in known
+    assert hint == "Upgrade git"

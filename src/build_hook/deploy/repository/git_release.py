@@ -40,11 +40,20 @@ def check() -> str:
     except (OSError, process.ProcessError) as error:
         raise errors.CheckoutError("git is not installed", "apt-get install git") from error
     if not is_fixed(said, _CHANGELOG):
-        raise errors.CheckoutError(
-            f"{said} lacks the fix of {NEWEST_FIX}, which a hostile repository can use",
-            "Upgrade git",
-        )
+        raise errors.CheckoutError(*what_is_missing(said, _CHANGELOG))
     return said
+
+
+def what_is_missing(said: str, changelog: pathlib.Path) -> tuple[str, str]:
+    """What to say of a git that is not known to have the fixes, and what to do."""
+    if changelog.exists():
+        told = f"{said} lacks the fix of {NEWEST_FIX}, which a hostile repository can use"
+        return told, "Upgrade git"
+    told = f"{said} need not have the fix of {NEWEST_FIX}, which a hostile repository can use"
+    return (
+        f"{told}; its package's changelog, which would tell, is not installed",
+        "See whether apt-get changelog git names it; if not, upgrade git",
+    )
 
 
 def is_fixed(said: str, changelog: pathlib.Path) -> bool:
