@@ -157,6 +157,11 @@ class Project:
 
         return wait_for(look, phase)
 
+    def watched(self, seconds: float) -> None:
+        """Have every version from now on watched that long; the good ones before need not be."""
+        entry = self.host.entry(self.name)
+        self.host.replace(entry.model_copy(update={"watch": seconds}))
+
     def boxes(self) -> list[containers.Container]:
         return self.host.containers.all(self.name)
 

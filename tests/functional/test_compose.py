@@ -64,8 +64,9 @@ def test_what_holds_data_is_recreated_while_requests_wait(host):
 
 
 def test_a_version_that_dies_later_takes_all_its_services_back(host):
-    shop = composed.Shop(host, "later", watch=5)
+    shop = composed.Shop(host, "later")
     good = shop.live()
+    shop.of.watched(5)
     first = shop.containers()
 
     dies = composed.SERVE.replace("wait\n", "busybox sleep 2\nexit 4\n")

@@ -147,8 +147,9 @@ def test_long_connection_lives_until_the_drain_ends(host, protocol):
 
 
 def test_version_that_dies_after_it_took_over_is_rolled_back(host):
-    web = host.add("dies", watch=6)
+    web = host.add("dies")
     web.live()
+    web.watched(6)
     serving, version = web.serving(), web.version
 
     with traffic.Traffic({"web": web.url}) as load:
@@ -165,6 +166,7 @@ def test_version_that_dies_after_it_took_over_is_rolled_back(host):
     assert web.get() == version
     assert [c.id for c in web.boxes()] == [serving.id]
     assert load.window(back).failed == 0
+    web.watched(0.3)
     assert web.live(serve__sh=(host.apps / "web/serve.sh").read_text())
 
 
@@ -177,6 +179,7 @@ def test_first_version_that_dies_has_failed(host):
     assert build.reason is not None
     assert build.reason.startswith("watching: The container died with exit status 7")
     assert "no earlier version to go back to" in build.reason
+    web.watched(0.3)
     assert web.live(serve__sh=(host.apps / "web/serve.sh").read_text())
 
 

@@ -299,8 +299,9 @@ def test_nobody_is_sent_to_a_version_that_does_not_listen_yet(open_host):
 
 
 def test_version_that_dies_while_it_is_watched_gives_the_datagrams_back(open_host):
-    echo = speaker(open_host, "dies", watch=6)
+    echo = speaker(open_host, "dies")
     echo.live()
+    echo.watched(6)
     version = echo.version
 
     build = echo.deploy(app__py=DIES + (echo.read("app.py") or ""))

@@ -99,8 +99,9 @@ def test_a_version_that_dies_gives_the_place_back(host):
 
 
 def test_a_version_that_dies_while_it_is_watched_gives_the_place_back(host):
-    lock = host.add("lock-later", strategy="recreate", watch=20)
+    lock = host.add("lock-later", strategy="recreate")
     first = lock.live()
+    lock.watched(20)
     version = lock.version
     commit = lock.push()
     lock.until(builds.Phase.WATCHING, commit)

@@ -66,8 +66,9 @@ def check_in_time(web, build):
 
 
 def test_version_that_dies_after_five_seconds_goes_back(host):
-    web = host.add("dies-late", watch=12)
+    web = host.add("dies-late")
     web.live()
+    web.watched(12)
     serving, version = web.serving(), web.version
 
     with load_on(web) as load:
@@ -84,8 +85,9 @@ def test_version_that_dies_after_five_seconds_goes_back(host):
 
 
 def test_version_that_leaks_into_500s_goes_back_and_that_costs_nothing(host):
-    web = host.add("leaks", watch=15, tolerance={"errors": 5})
+    web = host.add("leaks", tolerance={"errors": 5})
     web.live(**app(STEADY))
+    web.watched(15)
     serving, version = web.serving(), web.version
 
     with load_on(web) as load:
@@ -104,8 +106,9 @@ def test_version_that_leaks_into_500s_goes_back_and_that_costs_nothing(host):
 
 
 def test_version_whose_health_flaps_goes_back(host):
-    web = host.add("flaps", watch=15, health={"path": "/health", "successes": 1})
+    web = host.add("flaps", health={"path": "/health", "successes": 1})
     web.live(**app(STEADY))
+    web.watched(15)
     serving, version = web.serving(), web.version
 
     with load_on(web) as load:
@@ -122,8 +125,9 @@ def test_version_whose_health_flaps_goes_back(host):
 
 @pytest.mark.parametrize("strategy", ["recreate"])
 def test_version_that_dies_goes_back_where_only_one_may_run(host, strategy):
-    web = host.add("dies-alone", watch=12, strategy=strategy)
+    web = host.add("dies-alone", strategy=strategy)
     web.live()
+    web.watched(12)
     serving, version = web.serving(), web.version
 
     build = web.deploy(serve__sh=DIES)
@@ -136,8 +140,9 @@ def test_version_that_dies_goes_back_where_only_one_may_run(host, strategy):
 
 def test_version_that_is_as_bad_as_the_one_before_stays(host):
     """What fails all the same, a database that is down, is no reason to go back."""
-    web = host.add("as-bad", watch=4, tolerance={"errors": 5, "share": 0.3})
+    web = host.add("as-bad", tolerance={"errors": 5, "share": 0.3})
     web.live(**app(HALF))
+    web.watched(4)
 
     with traffic.Traffic({"web": web.url}) as load:
         assert load.wait_for("web", web.version, 10)
