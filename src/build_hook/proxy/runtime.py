@@ -150,8 +150,11 @@ class Runtime:
 
 
 def _states(answer: str) -> list[ServerState]:
+    """The rows below the header; of an old worker that has just ended the master has neither."""
     rows = answer.splitlines()
     header = next((row for row in rows if row.startswith("# ")), "# ").removeprefix("# ").split()
+    if not header:
+        return []
     entries = (
         dict(zip(header, row.split(), strict=False))
         for row in rows
@@ -171,6 +174,8 @@ def _states(answer: str) -> list[ServerState]:
 
 def _counters(answer: str) -> dict[tuple[str, str], dict[str, str]]:
     rows = csv.DictReader(io.StringIO(answer.removeprefix("# ")))
+    if "pxname" not in (rows.fieldnames or ()):
+        return {}
     return {(row["pxname"], row["svname"]): row for row in rows}
 
 
