@@ -63,7 +63,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             public_url=route.url(self),
             proxies=route.proxies(self),
             loki_urls=log_sinks.urls(self),
-            loki_labels=log_sinks.labels(self),
+            loki_labels=observability.topology(self),
         )
         return config.load(self, found)
 

@@ -19,17 +19,6 @@ def urls(charm: ops.CharmBase) -> tuple[str, ...]:
     return tuple(sorted({url for bag in bags if (url := _url(bag.get("endpoint", "")))}))
 
 
-def labels(charm: ops.CharmBase) -> dict[str, str]:
-    """What tells our lines from others', in the words of Juju's observability."""
-    return {
-        "juju_model": charm.model.name,
-        "juju_model_uuid": charm.model.uuid,
-        "juju_application": charm.app.name,
-        "juju_charm": charm.meta.name,
-        "juju_unit": charm.unit.name,
-    }
-
-
 def publish(charm: ops.CharmBase) -> None:
     """Say whose logs will come."""
     if not charm.unit.is_leader():

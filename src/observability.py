@@ -30,7 +30,7 @@ def publish(charm: ops.CharmBase, options: config.Config) -> None:
 
 
 def _told(charm: ops.CharmBase, options: config.Config) -> str:
-    labels = _topology(charm)
+    labels = topology(charm)
     told = {
         "metrics_alert_rules": _rules(labels),
         "log_alert_rules": {},
@@ -48,7 +48,7 @@ def _job(charm: ops.CharmBase, options: config.Config) -> dict[str, object]:
     return {
         "job_name": f"{charm.app.name}-metrics",
         "metrics_path": "/metrics",
-        "static_configs": [{"targets": [target], "labels": _topology(charm)}],
+        "static_configs": [{"targets": [target], "labels": topology(charm)}],
     }
 
 
@@ -67,7 +67,8 @@ def _packed(path: pathlib.Path) -> str:
     return base64.b64encode(lzma.compress(path.read_bytes())).decode("ascii")
 
 
-def _topology(charm: ops.CharmBase) -> dict[str, str]:
+def topology(charm: ops.CharmBase) -> dict[str, str]:
+    """What tells one unit's rules, metrics and logs from others', in the words of Juju."""
     return {
         "juju_model": charm.model.name,
         "juju_model_uuid": charm.model.uuid,

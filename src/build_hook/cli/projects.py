@@ -123,17 +123,22 @@ def add(with_settings: settings.Settings, as_json: bool, **given: Any) -> None:
     if as_json:
         options.print_json({"project": name, "webhook": webhook, "secret_file": str(secret)})
         return
-    if new.image is None:
-        click.echo(f"{name} is registered. At your git host, add a push webhook:")
-        click.echo(f"  URL           {webhook}")
+    _show_webhook(new, webhook, secret)
+
+
+def _show_webhook(of: project.Project, url: str, secret: pathlib.Path) -> None:
+    """Tell what to enter at the git host or the registry."""
+    if of.image is None:
+        click.echo(f"{of.name} is registered. At your git host, add a push webhook:")
+        click.echo(f"  URL           {url}")
         click.echo("  content type  application/json")
         click.echo(f"  secret        the content of {secret}")
-    else:
-        click.echo(
-            f"{name} is registered. At your registry, add a webhook for pushes of the image:"
-        )
-        click.echo(f"  URL                   {webhook}")
-        click.echo(f"  header Authorization  Bearer and the content of {secret}")
+        return
+    click.echo(
+        f"{of.name} is registered. At your registry, add a webhook for pushes of the image:"
+    )
+    click.echo(f"  URL                   {url}")
+    click.echo(f"  header Authorization  Bearer and the content of {secret}")
 
 
 @click.command()
