@@ -26,6 +26,9 @@ class Context:
     bags: dict[tuple[int, str], dict[str, str]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(dict)
     )
+    # Secrets that it has made, and new contents of others: known to it alone so far.
+    created: dict[str, entities.Secret] = dataclasses.field(default_factory=dict)
+    contents: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     after: list[Callable[[], None]] = dataclasses.field(default_factory=list)
 
     @property

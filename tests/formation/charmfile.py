@@ -62,6 +62,8 @@ class Charm:
         kind = self.options[name]["type"]
         if isinstance(value, bool) != (kind == "boolean") or not isinstance(value, _TYPES[kind]):
             raise RefusedError(f'option "{name}" expected {kind}, got {value!r}')
+        if kind == "secret" and not str(value).startswith("secret:"):
+            raise RefusedError(f'option "{name}" is no secret URI: {value!r}')
 
     def parameters(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
         """An action's parameters, checked and with defaults."""

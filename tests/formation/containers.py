@@ -16,6 +16,7 @@ from tests.formation import machines
 
 DOCKER = "/usr/bin/docker"
 AGENT = "/var/lib/juju/agent"
+STORAGE = "/var/lib/juju/storage"
 _MARK = "--- processor time:"
 _TIMED = f"./dispatch; status=$?; echo '{_MARK}'; times; exit $status"
 _RIGHTS = (
@@ -78,6 +79,12 @@ class Container:
         )  # fmt: skip
         output, _, times = done.stdout.rpartition(_MARK)
         return machines.Ran(done.returncode, output, processor_time(times))
+
+    def store(self, name: str) -> str:
+        """A folder where the image has a volume."""
+        path = f"{STORAGE}/{name}"
+        self.run("mkdir", "-p", path)
+        return path
 
     def forget(self, unit: str) -> None:
         """Remove the charm's folder."""

@@ -16,6 +16,8 @@ class Event:
     unit: str = ""
     departing: str = ""
     secret: str | None = None
+    revision: int | None = None
+    storage: str = ""
     action: "Task | None" = None
 
 
@@ -42,11 +44,7 @@ class Application:
     status: tuple[str, str] = ("unknown", "")
     version: str = ""
     numbers: int = 0
-
-    @property
-    def leader(self) -> str | None:
-        """The unit that leads: the oldest."""
-        return min(self.units, key=lambda name: int(name.split("/")[1]), default=None)
+    leader: str | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -61,7 +59,8 @@ class Unit:
     status: tuple[str, str] = ("waiting", "installing agent")
     ports: set[str] = dataclasses.field(default_factory=set)
     kept: dict[str, str] = dataclasses.field(default_factory=dict)
-    error: str | None = None
+    # storage → where the machine has it
+    storages: dict[str, str] = dataclasses.field(default_factory=dict)
     is_leaving: bool = False
 
     @property
@@ -85,6 +84,11 @@ class Relation:
         default_factory=lambda: collections.defaultdict(set)
     )
 
+    @property
+    def is_peer(self) -> bool:
+        """Whether it is one of an application with itself."""
+        return len(self.ends) == 1
+
     def endpoint(self, app: str) -> str:
         """The endpoint of an application."""
         return next(endpoint for name, endpoint in self.ends if name == app)
@@ -100,13 +104,34 @@ class Relation:
 
 @dataclasses.dataclass(eq=False)
 class Secret:
-    """An app-owned secret."""
+    """A secret of an application, of a unit, or of a user."""
 
     id: str
-    owner: str
-    revisions: list[dict[str, str]]
+    owner: str  # an application, a unit, or nobody: then a user has made it
+    revisions: dict[int, dict[str, str]]
     label: str | None = None
     description: str = ""
-    grants: set[tuple[int, str]] = dataclasses.field(default_factory=set)
+    expiry: str | None = None
+    latest: int = 1
+    # the relation that a grant lasts as long as (a user's needs none), and who may read
+    grants: set[tuple[int | None, str]] = dataclasses.field(default_factory=set)
     # unit → the revision that it goes on reading until it refreshes
     tracked: dict[str, int] = dataclasses.field(default_factory=dict)
+    # unit → the label under which it reads it
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+    # revisions whose owner has been told that nobody reads them
+    outlived: set[int] = dataclasses.field(default_factory=set)
+
+    def is_of(self, unit: Unit) -> bool:
+        """Whether the unit or its application has made it."""
+        return self.owner in (unit.name, unit.app.name)
+
+    def is_readable_by(self, unit: Unit) -> bool:
+        """Whether the unit is an owner, or somebody to whom it was granted."""
+        granted = {name for _, name in self.grants}
+        return self.is_of(unit) or bool(granted & {unit.name, unit.app.name})
+
+    def revise(self, content: dict[str, str]) -> None:
+        """Add a revision."""
+        self.latest += 1
+        self.revisions[self.latest] = content

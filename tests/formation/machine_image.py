@@ -6,6 +6,7 @@ in one pass, straight into the engine, which keeps it until the recipe changes.
 
 import contextlib
 import hashlib
+import json
 import pathlib
 import platform
 import shutil
@@ -50,7 +51,8 @@ chroot "$1" systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-ba
     e2scrub_all.timer fstrim.timer haproxy.service
 : >"$1/etc/machine-id"
 """
-_CHANGES = ('VOLUME ["/var/lib/docker", "/var/lib/containerd"]', 'CMD ["/sbin/start"]')
+_VOLUMES = ("/var/lib/docker", "/var/lib/containerd", containers.STORAGE)
+_CHANGES = (f"VOLUME {json.dumps(_VOLUMES)}", 'CMD ["/sbin/start"]')
 
 
 def ensure(folder: pathlib.Path, python: interpreter.Interpreter) -> str:

@@ -38,6 +38,10 @@ class Machine(Protocol):
         """Run the charm once."""
         ...
 
+    def store(self, name: str) -> str:
+        """Make room for a storage; where it is."""
+        ...
+
     def forget(self, unit: str) -> None:
         """Remove a unit's folder."""
         ...
@@ -77,6 +81,12 @@ class Folder:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout)
+
+    def store(self, name: str) -> str:
+        """A folder of its own."""
+        path = self.root / self.id / "storage" / name
+        path.mkdir(parents=True)
+        return str(path)
 
     def forget(self, unit: str) -> None:
         """Remove the copy."""

@@ -2,21 +2,18 @@
 
 import pathlib
 import shutil
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tests.formation import agent, charmfile, hook_times, machines
+from tests.formation import agent, charmfile, hook_times, machines, uniter, vault
 from tests.formation.charmfile import RefusedError
 from tests.formation.entities import Application, Event, Relation, Secret, Task, Unit
 
-VERSION = "3.6.14"
 MOST_HOOKS = 1000  # more than any formation here needs: events would go in circles
 
 
-class HookFailedError(Exception):
-    """A charm's dispatch did not end well."""
+HookFailedError = uniter.HookFailedError
 
 
 class Model:
@@ -33,8 +30,10 @@ class Model:
         self.log: list[tuple[str, str, str]] = []
         self.trace: list[tuple[str, str]] = []
         self.times: list[hook_times.HookTime] = []
-        self._folder, self._make, self._numbers = folder, make, 0
+        self.vault = vault.Vault(self)
+        self._folder, self._make, self._numbers, self._storages = folder, make, 0, 0
         self.agent = agent.Agent(folder / "agent", self)
+        self._uniter = uniter.Uniter(self)
 
     # --- what an operator does
 
@@ -56,10 +55,10 @@ class Model:
             self.add_unit(name, place)
         return app
 
-    def add_unit(self, name: str, to: str) -> Unit:
-        """Add a unit on a machine, or on that of another unit."""
+    def add_unit(self, name: str, to: str, *, storage: str | None = None) -> Unit:
+        """Add a unit on a machine, or on that of another unit; with a storage of that kind."""
         machine = self.unit(to).machine if "/" in to else self._machine(to)
-        return self._new_unit(self.apps[name], machine)
+        return self._new_unit(self.apps[name], machine, storage=storage)
 
     def integrate(self, one: str, other: str) -> Relation:
         """Relate two applications, as ``app`` or ``app:endpoint``."""
@@ -97,7 +96,7 @@ class Model:
         given = {key.replace("_", "-"): value for key, value in parameters.items()}
         checked = target.app.charm.parameters(action, given)
         task = Task(uuid.uuid4().hex[:8], action, checked)
-        self._dispatch(target, Event(action, action=task))
+        self._uniter.dispatch(target, Event(action, action=task))
         return task
 
     def remove_relation(self, one: str, other: str) -> None:
@@ -109,17 +108,21 @@ class Model:
                 self._leave(unit, relation)
         self.settle()
         del self.relations[relation.id]
-        for secret in self.secrets.values():
-            secret.grants = {grant for grant in secret.grants if grant[0] != relation.id}
+        self.vault.end_grants(relation.id)
         if relation.is_container:
             for unit in [u for a in self.apps.values() for u in a.units.values()]:
                 if unit.principal is not None and relation.has(unit.app.name):
                     self.remove_unit(unit.name)
 
     def remove_unit(self, name: str) -> None:
-        """Remove a unit: it departs everywhere, stops and is gone."""
+        """Remove a unit: it departs everywhere, stops and is gone; if it led, another does then.
+
+        A unit that goes is told that its relations are broken, also where other units of its
+        application stay in them: https://bugs.launchpad.net/juju/+bug/1979811.
+        """
         unit = self.unit(name)
         unit.is_leaving = True
+        unit.queue += [Event("storage-detaching", storage=storage) for storage in unit.storages]
         for below in [u for a in self.apps.values() for u in a.units.values()]:
             if below.principal is unit:
                 self.remove_unit(below.name)
@@ -134,12 +137,22 @@ class Model:
         self.settle()
         unit.machine.forget(name)
         del unit.app.units[name]
+        self.vault.end_of(unit)
+        if unit.app.leader == name:
+            self._elect(unit.app)
 
     def update_status(self) -> None:
         """The event that comes every five minutes, to all."""
         for app in self.apps.values():
             for unit in app.units.values():
                 unit.queue.append(Event("update-status"))
+
+    def tell_again(self) -> int:
+        """Tell every unit all that it was told before and may be told again; how much that is."""
+        for app in self.apps.values():
+            for unit in app.units.values():
+                unit.queue += self._repeatable(unit)
+        return sum(len(unit.queue) for app in self.apps.values() for unit in app.units.values())
 
     def settle(self) -> int:
         """Run charms until nothing is left to tell; how often one was run.
@@ -151,9 +164,11 @@ class Model:
         ran = 0
         while busy := self._busy():
             for unit in busy:
-                self._dispatch(unit, unit.queue[0])
+                event = unit.queue[0]
+                if event.secret is None or event.secret in self.secrets:  # it may be gone
+                    self._uniter.dispatch(unit, event)
+                    ran += 1
                 unit.queue.popleft()
-                ran += 1
                 if ran > MOST_HOOKS:
                     raise HookFailedError("the model does not settle")
         return ran
@@ -185,27 +200,27 @@ class Model:
             others = [other for other in others if other.group == unit.group]
         return [other for other in others if other is not unit]
 
-    def new_revision(self, secret: Secret, content: dict[str, str]) -> None:
-        """Give a secret a new content, and tell those who read it."""
-        secret.revisions.append(content)
-        leader = self.apps[secret.owner].leader
-        for name in secret.tracked:
-            unit = self.apps[name.split("/")[0]].units.get(name)
-            if unit is not None and name != leader:
-                unit.queue.append(Event("secret-changed", secret=secret.id))
-
-    def forget(self, secret: Secret) -> None:
-        """Remove a secret with all its revisions."""
-        self.secrets.pop(secret.id, None)
+    def _repeatable(self, unit: Unit) -> list[Event]:
+        lead = [Event("leader-elected")] if unit.app.leader == unit.name else []
+        events = [Event("upgrade-charm"), Event("config-changed"), Event("start"), *lead]
+        for relation in self.relations.values():
+            if relation.has(unit.app.name):
+                remote = ["", *sorted(relation.seen[unit.name])]
+                events += [Event("relation-changed", relation.id, name) for name in remote]
+        return [*events, Event("update-status")]
 
     def _new_unit(
-        self, app: Application, machine: machines.Machine, principal: Unit | None = None
-    ) -> Unit:
+        self, app: Application, machine: machines.Machine, principal: Unit | None = None,
+        *, storage: str | None = None,
+    ) -> Unit:  # fmt: skip
         unit = Unit(f"{app.name}/{app.numbers}", app, machine, principal)
         app.numbers += 1
         app.units[unit.name] = unit
+        app.leader = app.leader or unit.name
         machine.put(unit.name, app.charm.folder)
         relations = [r for r in self.relations.values() if r.has(app.name)]
+        if storage is not None:
+            self._attach(unit, storage)
         unit.queue.append(Event("install"))
         unit.queue += [Event("relation-created", relation.id) for relation in relations]
         first = "leader-elected" if app.leader == unit.name else "leader-settings-changed"
@@ -213,6 +228,20 @@ class Model:
         for relation in relations:
             self._enter(relation, unit)
         return unit
+
+    def _attach(self, unit: Unit, kind: str) -> None:
+        if kind not in (unit.app.charm.metadata.get("storage") or {}):
+            raise RefusedError(f'charm "{unit.app.charm.name}" has no store called "{kind}"')
+        name = f"{kind}/{self._storages}"
+        self._storages += 1
+        unit.storages[name] = unit.machine.store(name)
+        unit.queue.append(Event("storage-attached", storage=name))
+
+    def _elect(self, app: Application) -> None:
+        """Have another unit lead: the youngest, since nobody may rely on its being the oldest."""
+        app.leader = max(app.units, key=lambda name: int(name.split("/")[1]), default=None)
+        if app.leader is not None:
+            app.units[app.leader].queue.append(Event("leader-elected"))
 
     def _relate(self, *ends: tuple[str, str], is_container: bool) -> Relation:
         relation = Relation(self._numbers, ends, is_container)
@@ -253,7 +282,8 @@ class Model:
         for name in sorted(relation.seen[unit.name]):
             departing = unit.name if unit.is_leaving else name
             unit.queue.append(Event("relation-departed", relation.id, name, departing))
-        unit.queue.append(Event("relation-broken", relation.id))
+        if not relation.is_peer:
+            unit.queue.append(Event("relation-broken", relation.id))
 
     def _machine(self, number: str) -> machines.Machine:
         if number not in self.machines:
@@ -291,104 +321,3 @@ class Model:
             raise RefusedError(f'application "{name}" not found')
         ends = self.apps[name].charm.endpoints.values()
         return [e for e in ends if endpoint in ("", e.name)]
-
-    # --- one hook, one transaction
-
-    def _dispatch(self, unit: Unit, event: Event) -> None:
-        context = agent.Context(unit, event, set(unit.ports), dict(unit.kept))
-        number, started = uuid.uuid4().hex, time.monotonic()
-        self.agent.contexts[number] = context
-        try:
-            ran = unit.machine.dispatch(unit.name, self._environment(unit, event, number))
-        finally:
-            del self.agent.contexts[number]
-        self.trace.append((unit.name, self._hook(unit, event)))
-        seconds = time.monotonic() - started
-        self.times.append(
-            hook_times.HookTime(
-                unit.app.charm.name, self._hook(unit, event), event.action is not None, seconds,
-                ran.processor, context.commands,
-            )
-        )  # fmt: skip
-        if event.name == "relation-departed" and event.relation is not None:
-            self.relations[event.relation].seen[unit.name].discard(event.unit)
-        if ran.status != 0:
-            unit.status = ("error", f'hook failed: "{self._hook(unit, event)}"')
-            said = [
-                text for name, level, text in self.log if (name, level) == (unit.name, "ERROR")
-            ]
-            output = "\n".join([*said[-3:], ran.output])[-4000:]
-            raise HookFailedError(f"{unit.name} {self._hook(unit, event)}\n{output}")
-        self._commit(context)
-
-    def _commit(self, context: agent.Context) -> None:
-        unit = context.unit
-        unit.ports, unit.kept = context.ports, context.kept
-        for follow_up in context.after:
-            follow_up()
-        for (number, owner), written in context.bags.items():
-            relation = self.relations[number]
-            bag = relation.bags[owner]
-            changed = {key: v for key, v in written.items() if bag.get(key, "") != v}
-            bag.update(changed)
-            for key in [key for key, value in bag.items() if value == ""]:
-                del bag[key]
-            if changed:
-                self._tell(relation, unit, owner)
-
-    def _tell(self, relation: Relation, unit: Unit, owner: str) -> None:
-        """Tell the other side of a databag that has changed, once however often."""
-        is_of_app = "/" not in owner
-        remote = self.apps[relation.other(unit.app.name)].units.values()
-        others = list(remote) if is_of_app else self.counterparts(relation, unit)
-        event = Event("relation-changed", relation.id, "" if is_of_app else owner)
-        for other in others:
-            knows = is_of_app or unit.name in relation.seen[other.name]
-            if knows and other is not unit and event not in other.queue:
-                other.queue.append(event)
-
-    def _hook(self, unit: Unit, event: Event) -> str:
-        if event.relation is None:
-            return event.name
-        return f"{self.relations[event.relation].endpoint(unit.app.name)}-{event.name}"
-
-    def _environment(self, unit: Unit, event: Event, number: str) -> dict[str, str]:
-        where = unit.machine.environment(unit.name)
-        folder = "hooks" if event.action is None else "actions"
-        environment = {
-            **where,
-            "CHARM_DIR": where["JUJU_CHARM_DIR"],
-            "HOME": "/root",
-            "LANG": "C.UTF-8",
-            "JUJU_CONTEXT_ID": number,
-            "JUJU_AGENT_SOCKET_NETWORK": "unix",
-            "JUJU_MODEL_NAME": "formation",
-            "JUJU_MODEL_UUID": self.uuid,
-            "JUJU_UNIT_NAME": unit.name,
-            "JUJU_VERSION": VERSION,
-            "JUJU_MACHINE_ID": unit.machine.id,
-            "JUJU_PRINCIPAL_UNIT": unit.principal.name if unit.principal else "",
-            "JUJU_AVAILABILITY_ZONE": "",
-            "JUJU_DISPATCH_PATH": f"{folder}/{self._hook(unit, event)}",
-        }
-        if event.action is not None:
-            environment |= {"JUJU_ACTION_NAME": event.name, "JUJU_ACTION_UUID": event.action.id}
-        else:
-            environment["JUJU_HOOK_NAME"] = self._hook(unit, event)
-        if event.relation is not None:
-            environment |= self._relation_environment(unit, event)
-        if event.secret is not None:
-            label = self.secrets[event.secret].label or ""
-            environment |= {"JUJU_SECRET_ID": f"secret:{event.secret}", "JUJU_SECRET_LABEL": label}
-        return environment
-
-    def _relation_environment(self, unit: Unit, event: Event) -> dict[str, str]:
-        relation = self.relations[event.relation or 0]
-        endpoint = relation.endpoint(unit.app.name)
-        return {
-            "JUJU_RELATION": endpoint,
-            "JUJU_RELATION_ID": f"{endpoint}:{relation.id}",
-            "JUJU_REMOTE_APP": relation.other(unit.app.name),
-            "JUJU_REMOTE_UNIT": event.unit,
-            **({"JUJU_DEPARTING_UNIT": event.departing} if event.departing else {}),
-        }

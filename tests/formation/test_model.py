@@ -9,7 +9,7 @@ import zipfile
 import pytest
 import yaml
 
-from tests.formation import machines, model
+from tests.formation import entities, machines, model
 from tests.formation.charmfile import RefusedError
 
 # Runs the commands that plan.json has for the hook, and notes what they say.
@@ -379,7 +379,7 @@ def test_upgrade_brings_the_new_charm(world):
     world.model.settle()
 
     assert world.hooks("db/0")[-2:] == ["upgrade-charm", "config-changed"]
-    assert world.said("db/0", "upgrade-charm") == [[0, "true", ""]]
+    assert world.said("db/0", "upgrade-charm") == [[0, "True", ""]]
 
 
 def test_secrets_are_for_those_to_whom_they_were_granted(world, tmp_path):
@@ -422,13 +422,292 @@ def test_events_that_go_in_circles_end(world, monkeypatch):
         world.model.settle()
 
 
-def _run(world, unit, argv):
-    """Have a unit run one command in a hook of its own; what it said."""
-    charm = world.folder / "machines" / world.model.unit(unit).machine.id / machines.tag(unit)
-    (charm / "charm/plan.json").write_text(json.dumps({"update-status": [argv]}))
-    world.model.update_status()
+# --- leaders and units that go
+
+
+def test_another_unit_leads_when_the_leader_is_gone(world):
+    ask = {"db-relation-departed": [], "leader-elected": [["is-leader", "--format=json"]]}
+    world.deploy(PROVIDER, ask, to=("0", "1", "2"))
     world.model.settle()
-    (charm / "charm/plan.json").write_text("{}")
+
+    world.model.remove_unit("db/0")
+    world.model.settle()
+
+    assert world.model.apps["db"].leader == "db/2"
+    assert world.hooks("db/2")[-1] == "leader-elected"
+    assert world.said("db/2", "leader-elected") == [[0, "true", ""]]
+    assert "leader-elected" not in world.hooks("db/1")
+
+
+def test_a_leader_leads_until_it_is_gone(world):
+    lead = [["is-leader", "--format=json"]]
+    world.deploy(PROVIDER, {"stop": lead, "remove": lead}, to=("0", "1"))
+    world.model.settle()
+    told = []
+    charm = world.folder / "machines/0/unit-db-0/charm/said.jsonl"
+    gone = world.model.unit("db/0").machine.forget
+    world.model.unit("db/0").machine.forget = lambda unit: (
+        told.append(charm.read_text()),
+        gone(unit),
+    )
+
+    world.model.remove_unit("db/0")
+
+    notes = [json.loads(line) for line in told[0].splitlines()]
+    assert [n["said"][0][1] for n in notes if n["hook"] in ("stop", "remove")] == ["true"] * 2
+
+
+def test_a_unit_that_goes_is_told_that_relations_break_in_which_others_stay(world):
+    world.deploy(PROVIDER, to=("0", "1"))
+    world.deploy(REQUIRER)
+    world.model.integrate("db", "web")
+    world.model.settle()
+
+    world.model.remove_unit("db/0")
+    world.model.settle()
+
+    of = [hook for unit, hook in world.model.trace if unit == "db/0"]
+    assert of[-4:] == ["out-relation-departed", "out-relation-broken", "stop", "remove"]
+    assert "in-relation-broken" not in world.hooks("web/0")
+    assert "out-relation-broken" not in world.hooks("db/1")
+
+
+def test_who_departs_is_not_listed_and_can_still_be_read(world):
+    ask = [
+        ["relation-list", "--format=json"],
+        ["relation-get", "--format=json", "-", "db/0"],
+    ]
+    write = ["relation-set", "--file", "-", json.dumps({"url": "x"})]
+    world.deploy(PROVIDER, {"out-relation-created": [write]}, to=("0", "1"))
+    world.deploy(REQUIRER, {"in-relation-departed": ask})
+    world.model.integrate("db", "web")
+    world.model.settle()
+
+    world.model.remove_unit("db/0")
+
+    listed, read = world.said("web/0", "in-relation-departed")
+    assert listed == [0, '["db/1"]', ""]
+    assert json.loads(read[1])["url"] == "x"
+
+
+def test_peers_depart_and_nothing_breaks(world):
+    world.deploy(PRINCIPAL, to=("0", "1"))
+    world.deploy(SUBORDINATE)
+    world.model.integrate("sub", "host")
+    world.model.settle()
+
+    world.model.remove_unit("host/0")
+    world.model.settle()
+
+    assert ("sub/0", "peers-relation-departed") in world.model.trace
+    assert ("sub/1", "peers-relation-departed") in world.model.trace
+    assert not [hook for _, hook in world.model.trace if hook == "peers-relation-broken"]
+    assert world.hooks("sub/1")[-1] == "leader-elected"
+
+
+def test_every_event_can_be_told_again(world):
+    world.deploy(PROVIDER)
+    world.deploy(REQUIRER)
+    world.model.integrate("db", "web")
+    world.model.settle()
+    before = len(world.hooks("web/0"))
+
+    told = world.model.tell_again()
+
+    assert world.model.settle() == told
+    assert world.hooks("web/0")[before:] == [
+        "upgrade-charm", "config-changed", "start", "leader-elected",
+        "in-relation-changed", "in-relation-changed", "update-status",
+    ]  # fmt: skip
+
+
+# --- secrets
+
+
+def test_a_failed_hook_makes_no_secret_and_grants_none(world, tmp_path):
+    (tmp_path / "value").write_text("one")
+    add = f"secret-add --label mine key#file={tmp_path}/value"
+    grant = ["sh", "-c", f"secret-grant --relation 0 $({add})"]
+    world.deploy(PROVIDER, {"out-relation-joined": [grant, ["fail"]]})
+    world.deploy(REQUIRER)
+    world.model.integrate("db", "web")
+
+    with pytest.raises(model.HookFailedError):
+        world.model.settle()
+
+    assert world.model.secrets == {}
+    path = world.folder / "machines/0/unit-db-0/charm/plan.json"
+    path.write_text(json.dumps({"out-relation-joined": [grant]}))
+    world.model.settle()
+    (secret,) = world.model.secrets.values()
+    assert (secret.label, secret.grants) == ("mine", {(0, "web")})
+
+
+def test_a_failed_hook_grants_nothing_and_removes_nothing(world, tmp_path):
+    secret = _made(world, tmp_path)
+    for command in (["secret-grant", "--relation", "0"], ["secret-remove"]):
+        with pytest.raises(model.HookFailedError):
+            _run(world, "db/0", [*command, secret], ["fail"])
+        _plan(world, "db/0")
+        world.model.settle()
+
+    assert world.model.secrets[secret].grants == set()
+    _run(world, "db/0", ["secret-grant", "--relation", "0", secret])
+    with pytest.raises(model.HookFailedError):
+        _run(world, "db/0", ["secret-revoke", "--relation", "0", secret], ["fail"])
+    assert world.model.secrets[secret].grants == {(0, "web")}
+
+
+def test_a_hook_sees_its_own_new_secret_and_content(world, tmp_path):
+    (tmp_path / "value").write_text("one")
+    (tmp_path / "other").write_text("two")
+    get = ["secret-get", "--format=json", "--label", "mine"]
+    add = ["secret-add", "--label", "mine", f"key#file={tmp_path}/value"]
+    change = ["sh", "-c", f"secret-set $(secret-ids) key#file={tmp_path}/other"]
+    plan = {"install": [add, get], "start": [change, get, [*get, "--peek"]]}
+    world.deploy(PROVIDER, plan)
+
+    world.model.settle()
+
+    assert world.said("db/0", "install")[1][1] == '{"key": "one"}'
+    assert [s[1] for s in world.said("db/0", "start")[1:]] == ['{"key": "one"}', '{"key": "two"}']
+
+
+def test_a_unit_has_secrets_of_its_own(world, tmp_path):
+    (tmp_path / "value").write_text("one")
+    add = ["secret-add", "--owner", "unit", "--label", "key", "--expire", "2027-01-01T00:00:00Z",
+           f"key#file={tmp_path}/value"]  # fmt: skip
+    ask = [["secret-ids", "--format=json"], ["secret-get", "--format=json", "--label", "key"]]
+    world.deploy(PROVIDER, {"start": [add, *ask]}, to=("0", "1"))
+    world.model.settle()
+
+    assert {secret.owner for secret in world.model.secrets.values()} == {"db/0", "db/1"}
+    for unit in ("db/0", "db/1"):
+        _, listed, read = world.said(unit, "start")
+        assert len(json.loads(listed[1])) == 1
+        assert read[:2] == [0, '{"key": "one"}']
+    (other,) = (s.id for s in world.model.secrets.values() if s.owner == "db/1")
+    assert _run(world, "db/0", ["secret-get", other])[0] == 1
+    info = json.loads(_run(world, "db/1", ["secret-info-get", "--format=json", other])[1])
+    assert (info[other]["owner"], info[other]["expiry"]) == ("unit", "2027-01-01T00:00:00Z")
+
+    world.model.remove_unit("db/0")
+    assert [secret.owner for secret in world.model.secrets.values()] == ["db/1"]
+
+
+def test_an_owner_is_told_that_its_secret_is_over(world, tmp_path):
+    secret = _made(world, tmp_path)
+
+    world.model.vault.expire(world.model.secrets[secret])
+    world.model.settle()
+
+    note = world.notes("db/0")[-1]
+    assert note["hook"] == "secret-expired"
+    assert (note["env"]["JUJU_SECRET_ID"], note["env"]["JUJU_SECRET_REVISION"]) == (
+        f"secret:{secret}",
+        "1",
+    )
+
+
+def test_an_owner_is_told_once_of_a_revision_that_nobody_reads(world, tmp_path):
+    secret = _made(world, tmp_path)
+    _run(world, "db/0", ["secret-grant", "--relation", "0", secret])
+    _read(world, secret)
+    (tmp_path / "value").write_text("two")
+    _run(world, "db/0", ["secret-set", secret, f"key#file={tmp_path}/value"])
+    assert "secret-remove" not in world.hooks("db/0")
+
+    _read(world, secret, "--refresh")
+    _read(world, secret, "--refresh")
+
+    assert world.hooks("db/0").count("secret-remove") == 1
+    _run(world, "db/0", ["secret-remove", "--revision", "1", secret])
+    assert list(world.model.secrets[secret].revisions) == [2]
+
+
+def test_a_label_of_a_reader_is_its_own(world, tmp_path):
+    secret = _made(world, tmp_path)
+    _run(world, "db/0", ["secret-grant", "--relation", "0", secret])
+
+    assert _read(world, secret, "--label", "theirs")[0] == 0
+    (tmp_path / "value").write_text("two")
+    _run(world, "db/0", ["secret-set", secret, f"key#file={tmp_path}/value"])
+    world.model.settle()
+
+    changed = next(n for n in world.notes("web/0") if n["hook"] == "secret-changed")
+    assert changed["env"]["JUJU_SECRET_LABEL"] == "theirs"
+
+
+def test_secrets_of_users(world):
+    archive = world.charm(REQUIRER, config={"options": {"key": {"type": "secret"}}})
+    secret = world.model.vault.add({"key": "one"})
+    world.model.deploy(archive, "web", {"key": secret}, ("0",))
+    world.model.settle()
+    get = ["secret-get", "--format=json", secret]
+
+    assert _run(world, "web/0", get)[0] == 1
+    world.model.vault.grant(secret, "web")
+    assert _run(world, "web/0", get)[1] == '{"key": "one"}'
+    world.model.vault.update(secret, {"key": "two"})
+    world.model.settle()
+    assert "secret-changed" in world.hooks("web/0")
+    assert _run(world, "web/0", [*get, "--refresh"])[1] == '{"key": "two"}'
+    with pytest.raises(RefusedError):
+        world.model.configure("web", key="no secret")
+
+
+# --- storage
+
+
+def test_storage_comes_before_and_goes_before(world):
+    ask = [
+        ["storage-list", "--format=json"],
+        ["storage-get", "--format=json", "-s", "data/0"],
+        ["storage-get", "location"],
+    ]
+    with_storage = {**PROVIDER, "storage": {"data": {"type": "filesystem"}}}
+    world.deploy(with_storage, {"data-storage-attached": ask}, to=())
+    world.model.add_unit("db", "0", storage="data")
+    world.model.settle()
+
+    location = str(world.folder / "machines/0/storage/data/0")
+    assert world.hooks("db/0")[:2] == ["data-storage-attached", "install"]
+    listed, facts, where = world.said("db/0", "data-storage-attached")
+    assert listed[1] == '["data/0"]'
+    assert json.loads(facts[1]) == {"kind": "filesystem", "location": location}
+    assert where[1] == location
+    assert world.notes("db/0")[0]["env"]["JUJU_STORAGE_ID"] == "data/0"
+    with pytest.raises(RefusedError, match="no store"):
+        world.model.add_unit("db", "0", storage="cache")
+
+    world.model.remove_unit("db/0")
+    of = [hook for unit, hook in world.model.trace if unit == "db/0"]
+    assert of[-3:] == ["data-storage-detaching", "stop", "remove"]
+
+
+def _made(world, tmp_path):
+    """A secret of db, which web is related to."""
+    (tmp_path / "value").write_text("one")
+    world.deploy(PROVIDER)
+    world.deploy(REQUIRER)
+    world.model.integrate("db", "web")
+    world.model.settle()
+    _run(world, "db/0", ["secret-add", f"key#file={tmp_path}/value"])
+    (secret,) = world.model.secrets
+    return secret
+
+
+def _plan(world, unit, *commands):
+    charm = world.folder / "machines" / world.model.unit(unit).machine.id / machines.tag(unit)
+    (charm / "charm/plan.json").write_text(json.dumps({"update-status": commands}))
+
+
+def _run(world, unit, *commands):
+    """Have a unit run commands in a hook of its own; what the last of them said."""
+    _plan(world, unit, *commands)
+    world.model.unit(unit).queue.append(entities.Event("update-status"))
+    world.model.settle()
+    _plan(world, unit)
     return world.said(unit, "update-status")[-1]
 
 
