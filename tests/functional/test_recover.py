@@ -105,6 +105,7 @@ def test_build_with_traffic_that_died_gives_it_back(alone, recovery, build, phas
 
     ended = alone.store.get(new.id)
     assert ended.phase is PHASE.FAILED
+    assert ended.retry  # else the push would be lost
     assert ended.reason == f"{phase}: its container was gone when the worker came back"
     assert alone.store.serving()["shop"] == builds.Serving("shop", old.id, None)
     found = alone.containers.of_build("shop", old.id)

@@ -119,7 +119,8 @@ class Recovery:
             phase=build.phase, reason=reason, next=f"build-hook deploy {build.project}"
         )
         cards.keep(self._store.session, build.id, found)
-        self._store.enter(build.id, builds.Phase.FAILED, f"{build.phase}: {reason}")
+        # who took the container away, a reboot or a person, says nothing of the commit
+        self._store.fail(build.id, f"{build.phase}: {reason}", retry=True)
 
     def _boxes(self) -> dict[tuple[str, int], containers.Container]:
         """All containers of ours, by project and build, asked for once: there may be many."""
