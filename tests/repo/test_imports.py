@@ -13,7 +13,7 @@ LAYERS = (
     "buildlog capabilities certificate condition followed intake limiter log_folder login "
     "marked membership process progress rawjson schedule service sightings signatures "
     "timetable wake web_log web_worker",
-    "composed secret_files settings",
+    "composed reporter secret_files settings",
     "project",
     "part",
     "claims compose container_logs deployed matching redaction repository repository_settings "
@@ -22,7 +22,7 @@ LAYERS = (
     "clones inspection lock manifests networks spoken",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
-    "makeup orders proxy rebuilds registry warden",
+    "makeup orders proxy rebuilds registry retries warden",
     "adoption builder catalogue collect cost departures gate judge lookout scripted sentence "
     "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",

@@ -22,6 +22,8 @@ from build_hook.deploy import (
     reconcile,
     recover,
     redaction,
+    reporter,
+    retries,
     scale,
     sources,
     tend,
@@ -65,8 +67,9 @@ class Worker:
         self._slots = threading.Semaphore(with_settings.concurrency)
         self._busy: dict[str, int] = {}
         self._rebuilds = rebuilds.Rebuilds(with_settings, self._store)
+        self._retries = retries.Retries(self._store)
         self._scaler = scale.Scaler(self._store, self._containers, self._proxy, self._busy)
-        self._said = condition.Condition()
+        self._reporter = reporter.Reporter(with_settings.run)
         self._ended: int | None = None
 
     def run(self) -> None:
@@ -102,6 +105,7 @@ class Worker:
             self._see_off()
             self._proxy.look()
             self._rebuilds.ask(self._registry.current.active)
+            self._retries.ask(self._registry.current.active)
             self._start_builds()
             self._scaler.work(self._registry.current.projects)
             self._report(None)
@@ -229,14 +233,9 @@ class Worker:
     def _report(self, engine: str | None) -> None:
         wrong = self._reconciler.problems | self._scaler.problems | self._proxy.problems
         bad, ended = self._registry.problem, self._ended
-        now = condition.Condition(registry=bad, engine=engine, projects=wrong, ended=ended)
-        if now == self._said:
-            return
-        for problem in (now.registry, now.engine):
-            if problem and problem not in (self._said.registry, self._said.engine):
-                _log.error("%s", problem)
-        self._said = now
-        condition.write(self._settings.run, now)
+        self._reporter.say(
+            condition.Condition(registry=bad, engine=engine, projects=wrong, ended=ended)
+        )
 
 
 def _stop(*_: object) -> None:

@@ -144,4 +144,6 @@ MIGRATIONS = (
         PRIMARY KEY (build, position)
     )
     """,
+    # looked for every few seconds: see failures
+    "CREATE INDEX builds_to_try_again ON builds (project) WHERE retry = 1",
 )
