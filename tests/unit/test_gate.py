@@ -85,6 +85,36 @@ def test_bad_answer_does_not(status):
         prove(shop(port, path="/", timeout=0.2))
 
 
+@contextlib.contextmanager
+def dripping(every):
+    """A server that goes on answering, a byte at a time."""
+    done = threading.Event()
+
+    def drip(server):
+        with contextlib.suppress(OSError), server.accept()[0] as client:
+            for _ in range(round(15 / every)):
+                if done.wait(every):
+                    return
+                client.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        done.set()
+        thread.join()
+
+
+def test_answer_that_drips_holds_nobody_up():
+    begun = time.monotonic()
+
+    with dripping(0.05) as port, pytest.raises(errors.GateError, match="TimeoutError"):
+        prove(shop(port, path="/", timeout=0.1))
+
+    assert time.monotonic() - begun < 10
+
+
 def test_so_many_successes_in_a_row_are_needed():
     with answering(200, 200, 500, 200) as (port, asked):
         prove(shop(port, path="/", successes=3))

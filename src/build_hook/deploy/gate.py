@@ -1,10 +1,12 @@
 """The gate: a new container proves itself before it gets traffic."""
 
 import http.client
+import io
 import pathlib
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from build_hook import errors, project
 from build_hook.deploy import containers
@@ -122,15 +124,42 @@ def _listens(pid: int, port: int) -> bool:
 
 
 def _http_lack(address: str, port: int, path: str) -> str | None:
+    deadline = time.monotonic() + _PROBE_TIMEOUT
     connection = http.client.HTTPConnection(address, port, timeout=_PROBE_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "build-hook"})
-        status = connection.getresponse().status
+        status = _status(connection.sock, deadline)
     except (OSError, http.client.HTTPException) as error:
         return f"port {port} does not answer GET {path} ({type(error).__name__})"
     finally:
         connection.close()
     return None if 200 <= status < 400 else f"GET {path} answers {status}"
+
+
+def _status(answering: socket.socket, deadline: float) -> int:
+    answer = http.client.HTTPResponse(answering)
+    answer.fp.close()
+    answer.fp = io.BufferedReader(_Until(answering, deadline))
+    answer.begin()
+    return answer.status
+
+
+class _Until(io.RawIOBase):
+    """What a socket says until a moment: one that drips has no more time than one that is mute."""
+
+    def __init__(self, of: socket.socket, deadline: float) -> None:
+        self._socket = of
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        return self._socket.recv_into(buffer)
 
 
 def _tcp_lack(address: str, port: int) -> str | None:
