@@ -176,6 +176,38 @@ def test_new_project_is_not_rebuilt_before_its_next_time(store, live):
     assert len(due(store, midnight + 5 * 3600)) == 1
 
 
+@pytest.fixture
+def midnight():
+    return datetime.datetime(2027, 1, 10, tzinfo=datetime.UTC).timestamp()
+
+
+def made(store, cause, at, source):
+    """A build of an earlier one's image that serves since then."""
+    build = store.add(builds.Request("shop", "refs/heads/main", cause, "c" * 40, source=source))
+    store.enter(build.id, PHASE.LIVE)
+    with store.session.transaction() as connection:
+        connection.execute("UPDATE builds SET created = ? WHERE id = ?", (at, build.id))
+    store.set_serving("shop", build.id, source)
+    return build
+
+
+def test_rebuild_does_not_undo_a_roll_back_before_its_next_time(store, live, midnight):
+    made(store, CAUSE.ROLLBACK, midnight, live.id)
+
+    assert due(store, midnight + 60) == []
+    assert due(store, midnight + 4 * 3600) == []
+    assert len(due(store, midnight + 5 * 3600)) == 1
+
+
+def test_container_that_was_made_anew_is_as_old_as_its_image(store, live, midnight):
+    """A machine that stood still at the time of the rebuild, and comes back without it."""
+    with store.session.transaction() as connection:
+        connection.execute("UPDATE builds SET created = ?", (midnight,))
+    made(store, CAUSE.RECONCILE, midnight + 8 * 3600, live.id)
+
+    assert len(due(store, midnight + 8 * 3600 + 60)) == 1
+
+
 def test_rebuild_heeds_the_time_zone(store, live):
     begin = datetime.datetime(2027, 1, 10, 3, 40, tzinfo=datetime.UTC).timestamp()
     with store.session.transaction() as connection:

@@ -46,13 +46,22 @@ def due(
         slot = zones.moment(table.last(zones.wall_clock(now, zone)), zone)
         recent = store.recent(of.name)
         is_busy = bool(recent) and recent[0].finished is None
-        if not is_busy and slot > _last_try(store.get(live.build), recent):
-            commit = store.get(live.build).commit
-            ref = store.get(live.build).ref
-            yield builds.Request(of.name, ref, builds.Cause.REBUILD, commit, fresh=True)
+        build = store.get(live.build)
+        if not is_busy and slot > max(_chosen(build, store), _last_try(recent)):
+            yield builds.Request(
+                of.name, build.ref, builds.Cause.REBUILD, build.commit, fresh=True
+            )
 
 
-def _last_try(live: builds.Build, recent: Iterable[builds.Build]) -> float:
-    tries = [build.created for build in recent if build.cause is builds.Cause.REBUILD]
-    built = live.created if live.source is None else 0.0
-    return max([built, *tries])
+def _chosen(live: builds.Build, store: builds.Builds) -> float:
+    """When what serves was built, or was gone back to: a person who does that has seen the image.
+
+    That a container was made anew changes nothing of its age.
+    """
+    while live.cause is builds.Cause.RECONCILE and live.source is not None:
+        live = store.get(live.source)
+    return live.created
+
+
+def _last_try(recent: Iterable[builds.Build]) -> float:
+    return max((b.created for b in recent if b.cause is builds.Cause.REBUILD), default=0.0)
