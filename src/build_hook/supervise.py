@@ -49,7 +49,7 @@ class Child:
         if self._process is not None:
             self._reap(now)
         if now >= self._due:
-            self._start(now)
+            self._try_to_start(now)
 
     def stop(self) -> None:
         """Ask it to end."""
@@ -65,6 +65,14 @@ class Child:
         self._process.wait()
         self._pid_file.unlink(missing_ok=True)
 
+    def _try_to_start(self, now: float) -> None:
+        """What runs beside it must not end with it, on a full disk or without a free process."""
+        try:
+            self._start(now)
+        except OSError as error:
+            _say(f"{self.name} could not be started yet: {error}")
+            self._due = now + _SLOWEST
+
     def _start(self, now: float) -> None:
         # setpriv: if we are killed, they end as well and do not hold ports and locks
         self._process = subprocess.Popen(
@@ -74,12 +82,15 @@ class Child:
             start_new_session=True,
         )
         self._started = now
-        self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
+        try:
+            self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
+        except OSError as error:
+            _say(f"{self._pid_file} does not name process {self._process.pid}: {error}")
 
     def _reap(self, now: float) -> None:
         assert self._process is not None  # noqa: S101 - the caller looked
         self._signal(signal.SIGKILL)  # what it left: gunicorn's workers, HAProxy's
-        click.echo(f"{self.name} ended ({self._process.returncode}), starting it again", err=True)
+        _say(f"{self.name} ended ({self._process.returncode}), starting it again")
         quick = now - self._started < _QUICK
         self._delay = min(_SLOWEST, self._delay * 2 or 0.1) if quick else 0.0
         self._due = now + self._delay
@@ -138,8 +149,13 @@ def _listen(with_settings: settings.Settings) -> socket.socket:
     listener.set_inheritable(True)
     port = listener.getsockname()[1]
     (with_settings.run / "web.port").write_text(f"{port}\n", encoding="ascii")
-    click.echo(f"web listens on {address[0]}:{port}", err=True)
+    _say(f"web listens on {address[0]}:{port}")
     return listener
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # where that goes may be full
+        click.echo(text, err=True)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import os
+import pathlib
 
 import pytest
 
@@ -39,3 +40,14 @@ def test_oldest_go_first_and_what_runs_stays(folder, before, most, keep, kept):
 
     assert left(folder) == [*(f"{n}.log" for n in kept), "serve.log"]
     assert sum(log.size for log in gone) == 1000 * (4 - len(kept))
+
+
+def test_log_that_goes_meanwhile_is_no_matter(folder, monkeypatch):
+    listed = pathlib.Path.glob
+    monkeypatch.setattr(
+        pathlib.Path, "glob", lambda self, pattern: [*listed(self, pattern), self / "9.log"]
+    )
+
+    log_folder.forget_old(folder, before=2.5 * DAY, most_bytes=10**6, keep=())
+
+    assert left(folder) == ["3.log", "4.log", "serve.log"]

@@ -2,11 +2,13 @@
 
 import collections
 import contextlib
+import os
 import pathlib
 import re
 import threading
 import time
 from collections.abc import Callable
+from typing import BinaryIO
 
 Sink = Callable[[str], None]
 
@@ -31,6 +33,14 @@ def path(folder: pathlib.Path, build: int) -> pathlib.Path:
     return folder / f"{build}.log"
 
 
+def _opened(file: pathlib.Path) -> BinaryIO:
+    """The file; nowhere if there is no room for another one."""
+    try:
+        return file.open("ab", buffering=0)
+    except OSError:
+        return pathlib.Path(os.devnull).open("ab", buffering=0)
+
+
 class BuildLog:
     """Writes one log; after ``limit`` bytes it says so once and drops the rest.
 
@@ -40,7 +50,7 @@ class BuildLog:
 
     def __init__(self, file: pathlib.Path, limit: int, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
-        self._file = file.open("ab", buffering=0)
+        self._file = _opened(file)
         self._room = limit - self._file.tell()
         self._lock = threading.Lock()
         self._last: collections.deque[str] = collections.deque(maxlen=_LAST)

@@ -7,8 +7,8 @@ import logging
 import threading
 import time
 
-from build_hook import errors, settings
-from build_hook.deploy import containers, job
+from build_hook import project, settings
+from build_hook.deploy import containers, job, steady
 from build_hook.proxy import front, rendering
 from build_hook.store import builds, lingering
 
@@ -16,6 +16,7 @@ EVERY = 0.5
 # The version that serves and its successor need a slot each.
 MOST = rendering.SLOTS - 2
 
+_UNKNOWN = "https://unregistered.invalid/"
 _log = logging.getLogger(__name__)
 
 
@@ -34,15 +35,12 @@ class Farewells(threading.Thread):
         self._versions = lingering.Lingering(with_settings.database)
         self._containers = engine
         self._proxy = proxy
+        self._rounds: dict[int, steady.Rounds] = {}
 
     def run(self) -> None:
         """Look again and again."""
-        while True:
-            try:
-                self.look(time.time())
-            except errors.BuildHookError as error:
-                _log.debug("old versions stay for now: %s", error)
-            time.sleep(EVERY)
+        rounds = steady.Rounds(_log, "old versions stay for now")
+        steady.forever(lambda: self.look(time.time()), EVERY, rounds)
 
     def begin(self, of: job.Job, old: job.Version) -> bool:
         """Let the version before a job's linger, if its project wants that and sessions are open.
@@ -61,22 +59,30 @@ class Farewells(threading.Thread):
         of.log(f"build {build} runs on for {grace:g} s at most: {open_now} sessions are open")
         return True
 
-    def builds(self, project: str | None = None) -> set[int]:
+    def builds(self, name: str | None = None) -> set[int]:
         """The builds that linger, of a project or of all."""
-        return {version.build for version in self._versions.all(project)}
+        return {version.build for version in self._versions.all(name)}
 
-    def make_room(self, project: str, most: int = MOST) -> None:
+    def make_room(self, name: str, most: int = MOST) -> None:
         """End the oldest of too many, whatever sessions they have."""
-        versions = self._versions.all(project)
+        versions = self._versions.all(name)
         for version in versions[: max(0, len(versions) - most)]:
-            self._end(version, self._containers.of_build(project, version.build))
+            self._end(version, self._containers.of_build(name, version.build))
 
     def look(self, now: float) -> None:
-        """End those whose sessions have ended, or whose grace has."""
-        for version in self._versions.all():
-            found = self._containers.of_build(version.project, version.build)
-            if version.until <= now or not self._is_held(version, found):
-                self._end(version, found)
+        """End those whose sessions have ended, or whose grace has; each for itself."""
+        versions = self._versions.all()
+        here = {version.build for version in versions}
+        self._rounds = {build: self._rounds[build] for build in here & self._rounds.keys()}
+        for version in versions:
+            what = f"{version.project}: build {version.build} stays for now"
+            rounds = self._rounds.setdefault(version.build, steady.Rounds(_log, what))
+            rounds.go(lambda version=version: self._look_at(version, now))
+
+    def _look_at(self, version: lingering.Version, now: float) -> None:
+        found = self._containers.of_build(version.project, version.build)
+        if version.until <= now or not self._is_held(version, found):
+            self._end(version, found)
 
     def _is_held(self, version: lingering.Version, found: containers.Container | None) -> bool:
         return found is not None and self._proxy.sessions(version.project, found.addresses) > 0
@@ -87,9 +93,13 @@ class Farewells(threading.Thread):
         kept = (serving.build, serving.previous) if serving else ()
         if found is not None and version.build != (serving and serving.build):
             self._proxy.close(version.project, found.addresses)
-            deployed = job.deployed_with(self._store.get(version.build), None)
-            self._containers.stop(found.id, deployed.stop_grace_period)
+            self._containers.stop(found.id, self._grace(version))
             if version.build not in kept:
                 self._containers.remove(found.id)
         self._versions.remove(version.build)
         _log.info("%s: build %s has ended", version.project, version.build)
+
+    def _grace(self, version: lingering.Version) -> float:
+        """What it gets to end by itself; what it was deployed with nobody knows if adopted."""
+        default = project.Project(name=version.project, repository=_UNKNOWN)
+        return job.deployed_with(self._store.get(version.build), default).stop_grace_period

@@ -1,13 +1,12 @@
 """What is done now and then while the worker runs, so that nothing of ours grows for ever."""
 
-import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 
-from build_hook import errors, settings
-from build_hook.deploy import upkeep
+from build_hook import settings
+from build_hook.deploy import steady, upkeep
 from build_hook.store import archive, session
 
 EVERY = 600.0
@@ -30,18 +29,22 @@ class Housekeeper(threading.Thread):
         self._settings = with_settings
         self._upkeep = of
         self._names = names
+        self._turn = 0
 
     def run(self) -> None:
         """Look again and again, for as long as the process lives."""
-        for turn in itertools.count():
-            try:
-                if turn % _LOOKS == 0:
-                    forget(self._settings, time.time())
-                    _tell("to stay within bounds", self._upkeep.bound(self._names()))
-                _tell("for the disk is full", self._upkeep.relieve(self._names()))
-            except errors.BuildHookError as error:
-                _log.warning("what is old stays for now: %s", error)
-            time.sleep(EVERY / _LOOKS)
+        steady.forever(self.look, EVERY / _LOOKS, steady.Rounds(_log, "what is old stays for now"))
+
+    def look(self) -> None:
+        """Look at the disk, now and then at the bounds; where those fail, the disk counts more."""
+        self._turn += 1
+        if self._turn % _LOOKS == 1:
+            steady.Rounds(_log, "what is old stays for now").go(self._bound)
+        _tell("for the disk is full", self._upkeep.relieve(self._names()))
+
+    def _bound(self) -> None:
+        forget(self._settings, time.time())
+        _tell("to stay within bounds", self._upkeep.bound(self._names()))
 
 
 def _tell(why: str, freed: upkeep.Freed) -> None:

@@ -1,5 +1,6 @@
 """The folder of build logs, within its bounds of time and room."""
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Collection
@@ -38,6 +39,7 @@ def _read(folder: pathlib.Path) -> list[Log]:
     found: list[Log] = []
     for path in folder.glob("*.log"):
         if path.stem.isdigit():
-            stat = path.stat()
-            found.append(Log(path, stat.st_mtime, stat.st_size))
+            with contextlib.suppress(FileNotFoundError):  # a build's end forgets some as well
+                stat = path.stat()
+                found.append(Log(path, stat.st_mtime, stat.st_size))
     return found

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from build_hook import errors, project
-from build_hook.deploy import job, schedule, sources
+from build_hook.deploy import job, schedule, sources, steady
 from build_hook.deploy.repository import access, command
 from build_hook.store import builds
 
@@ -78,8 +78,8 @@ class Reconciler(threading.Thread):
     def run(self) -> None:
         """Look, for as long as the process lives."""
         with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE, "look") as pool:
-            while True:
-                self._start_looks(pool)
+            rounds = steady.Rounds(_log, "repositories are not looked at")
+            steady.forever(lambda: self._start_looks(pool), 0, rounds)
 
     # Private
 
@@ -109,8 +109,11 @@ class Reconciler(threading.Thread):
 
     def _look(self, repository: str, group: list[project.Project]) -> None:
         answered = True
-        for alike in _by_login(group):
-            answered = self._look_as(alike) and answered
+        try:
+            for alike in _by_login(group):
+                answered = self._look_as(alike) and answered
+        except Exception:
+            _log.exception("looking at %s", command.redact(repository))
         with self._changed:
             self._under_way -= 1
             self._schedule.looked(repository, answered=answered)

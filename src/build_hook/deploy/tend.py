@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from build_hook import errors, part, settings, wake
-from build_hook.deploy import containers, engine, images, lookout
+from build_hook import part, settings, wake
+from build_hook.deploy import containers, engine, images, lookout, steady
 from build_hook.deploy.ensemble import names
 from build_hook.proxy import front
 from build_hook.store import builds
@@ -90,22 +90,7 @@ class Tender(threading.Thread):
 
     def run(self) -> None:
         """Follow, for as long as the process lives."""
-        said = ""
-        while True:
-            now = time.time()
-            try:
-                found = self._containers.roll_call()
-                for each in found:
-                    self._refresh(each)
-                self._find_lost({(each.unit, each.build) for each in found})
-                self._lookout.look()
-                self._follow(now)
-                said = ""
-            except errors.BuildHookError as error:
-                if str(error) != said:
-                    _log.warning("%s", error)
-                said = str(error)
-            time.sleep(_RETRY)
+        steady.forever(self._tend, _RETRY, steady.Rounds(_log, "what serves is not followed"))
 
     def look(self, name: str) -> None:
         """Make sure that what serves a project is there."""
@@ -126,15 +111,22 @@ class Tender(threading.Thread):
 
         Not after one that was to bring it back: that could go on for ever.
         """
-        try:
-            self._lookout.look()
-            if is_remake(ended):
-                return
-            self.look(ended.project)
-        except errors.BuildHookError as error:
-            _log.warning("%s: %s", ended.project, error)
+        rounds = steady.Rounds(_log, ended.project)
+        rounds.go(self._lookout.look)
+        if not is_remake(ended):
+            rounds.go(lambda: self.look(ended.project))
 
     # Private
+
+    def _tend(self) -> None:
+        """Look at everything, then follow what happens until the engine goes away."""
+        now = time.time()
+        found = self._containers.roll_call()
+        for each in found:
+            self._refresh(each)
+        self._find_lost({(each.unit, each.build) for each in found})
+        self._lookout.look()
+        self._follow(now)
 
     def _follow(self, since: float) -> None:
         for event in self._containers.events(since):

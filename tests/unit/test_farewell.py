@@ -1,0 +1,93 @@
+"""Old versions end in time, whatever is known of them."""
+
+import pytest
+
+from build_hook import project, settings
+from build_hook.deploy import containers, engine, farewell
+from build_hook.proxy import front
+from build_hook.store import builds, lingering
+
+PHASE = builds.Phase
+
+
+@pytest.fixture
+def options(tmp_path):
+    return settings.load(tmp_path / "state", {})
+
+
+@pytest.fixture
+def store(options):
+    made = builds.Builds(options.database)
+    yield made
+    made.close()
+
+
+def box(build):
+    return containers.Container(
+        id=str(build) * 64, name=f"shop-{build}-x", project="shop", build=build,
+        commit="a" * 40, status="running", address="127.0.0.1", restarts=0, exit_code=0,
+        out_of_memory=False, health=None, started=0.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Which containers were stopped, and how long each was given."""
+    found = []
+    monkeypatch.setattr(containers.Containers, "of_build", lambda self, of, build: box(build))
+    monkeypatch.setattr(
+        containers.Containers, "stop", lambda self, one, grace: found.append((one, grace))
+    )
+    monkeypatch.setattr(containers.Containers, "remove", lambda self, one: None)
+    return found
+
+
+@pytest.fixture
+def farewells(options, store):
+    nowhere = engine.Engine("unix:///nowhere", options.instance)
+    return farewell.Farewells(
+        options, store, containers.Containers(nowhere, options), front.Front(options)
+    )
+
+
+def lingers(options, build):
+    known = lingering.Lingering(options.database)
+    known.add(lingering.Version(build, "shop", 0))
+    known.close()
+
+
+@pytest.mark.parametrize("way", ["look", "make_room"])
+def test_version_that_was_adopted_gets_the_usual_time_to_end(
+    options, store, farewells, stopped, way
+):
+    """Nothing is known of what it was deployed with."""
+    store.adopt("shop", "refs/heads/main", 7, "a" * 40, "image-7", "7" * 64)
+    lingers(options, 7)
+    store.set_serving("shop", store.add(_request()).id, 7)
+
+    if way == "look":
+        farewells.look(1.0)
+    else:
+        farewells.make_room("shop", most=0)
+
+    usual = project.Project.model_fields["stop_grace_period"].default
+    assert stopped == [("7" * 64, usual)]
+    assert farewells.builds() == set()
+
+
+def test_version_gets_the_time_that_it_was_deployed_with(options, store, farewells, stopped):
+    of = project.Project(
+        name="shop", repository="https://git.example/shop.git", stop_grace_period=77
+    )
+    build = store.add(_request())
+    store.note(build.id, settings=of.model_dump_json(exclude_defaults=True))
+    store.enter(build.id, PHASE.LIVE)
+    lingers(options, build.id)
+
+    farewells.look(1.0)
+
+    assert stopped == [(str(build.id) * 64, 77)]
+
+
+def _request():
+    return builds.Request("shop", "refs/heads/main", builds.Cause.PUSH)
