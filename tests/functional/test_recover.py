@@ -1,6 +1,6 @@
 import pytest
 
-from build_hook import labels
+from build_hook import errors, labels
 from build_hook.deploy import farewell, job, recover, tend
 from build_hook.proxy import front
 from build_hook.store import builds
@@ -30,9 +30,9 @@ def recovery(alone):
 def build(alone, base):
     """Makes a build as a crash left it: its row, and its container unless it has none."""
 
-    def make(phase, *, container="running", previous=None, serves=False):
+    def make(phase, *, container="running", previous=None, serves=False, **given):
         row = alone.store.add(builds.Request("shop", "refs/heads/main", CAUSE.PUSH, "c" * 40))
-        of = hosts.plain_project("shop")
+        of = hosts.plain_project("shop", **given)
         alone.store.note(row.id, settings=of.model_dump_json(exclude_defaults=True), image=base)
         if container:
             found = alone.containers.start(of, row.id, "c" * 40, base)
@@ -114,6 +114,39 @@ def test_build_with_traffic_that_died_gives_it_back(alone, recovery, build, phas
     assert states(alone) == [(old.id, "running")]
 
 
+@pytest.mark.parametrize("phase", [PHASE.DRAINING, PHASE.WATCHING])
+@pytest.mark.parametrize("cancel", [True, False])
+def test_build_that_was_being_taken_back_stays_so(alone, recovery, build, phase, cancel):
+    """Else its users would meet it once more."""
+    old = build(PHASE.LIVE, serves=True)
+    new = build(phase)
+    if cancel:
+        alone.store.ask_cancel(new.id)
+
+    assert recovery.sort_out() == []
+
+    ended = alone.store.get(new.id)
+    assert ended.phase is (PHASE.CANCELLED if cancel else PHASE.ROLLED_BACK)
+    assert ended.reason.endswith(f"Build {old.id} serves again")
+    assert alone.store.serving()["shop"] == builds.Serving("shop", old.id, None)
+    assert states(alone) == [(old.id, "running")]
+
+
+def test_old_version_that_had_to_stop_first_is_not_started_beside_the_new_one(
+    alone, recovery, build
+):
+    old = build(PHASE.LIVE, container="exited", serves=True, strategy="recreate")
+    new = build(PHASE.SWITCHING, strategy="recreate")
+
+    unfinished = recovery.sort_out()
+    targets = recovery.adopt([hosts.plain_project("shop")])
+
+    assert [item.build.id for item in unfinished] == [new.id]
+    assert alone.store.serving()["shop"] == builds.Serving("shop", new.id, old.id)
+    assert targets["shop"].addresses == alone.containers.of_build("shop", new.id).addresses
+    assert states(alone) == [(old.id, "exited"), (new.id, "running")]
+
+
 def test_stopped_container_that_should_serve_is_started(alone, recovery, build):
     live = build(PHASE.LIVE, container="exited", serves=True)
 
@@ -174,6 +207,48 @@ def test_sweep_keeps_what_serves_served_last_or_is_under_way(alone, recovery, bu
         (under_way.id, "running"),
     ]
     assert left.id not in {build for build, _ in states(alone)}
+
+
+def test_build_that_cannot_be_sorted_out_keeps_nobody_from_the_others(
+    alone, recovery, build, monkeypatch
+):
+    first, second = build(PHASE.WATCHING), build(PHASE.WATCHING)
+    has = recovery._rescue.has
+
+    def broken(one):
+        if one.id == first.id:
+            raise RuntimeError("nobody thought of this")
+        return has(one)
+
+    monkeypatch.setattr(recovery._rescue, "has", broken)
+
+    unfinished = recovery.sort_out()
+
+    assert [item.build.id for item in unfinished] == [second.id]
+    ended = alone.store.get(first.id)
+    assert (ended.phase, ended.retry) == (PHASE.FAILED, True)
+    assert "could not be sorted out after a crash: nobody thought of this" in ended.reason
+
+
+def test_container_that_the_engine_does_not_let_go_stops_nothing_else(
+    alone, recovery, build, monkeypatch
+):
+    stays, goes = build(PHASE.FAILED), build(PHASE.FAILED)
+    live = build(PHASE.LIVE, serves=True)
+    remove = alone.containers.remove
+    stuck = alone.containers.of_build("shop", stays.id).id
+
+    def refuse(container):
+        if container == stuck:
+            raise errors.ContainerError("The engine could not remove a container")
+        remove(container)
+
+    monkeypatch.setattr(alone.containers, "remove", refuse)
+
+    recovery.sweep()
+
+    assert states(alone) == [(stays.id, "running"), (live.id, "running")]
+    assert goes.id not in {number for number, _ in states(alone)}
 
 
 def test_sweep_leaves_strangers_alone(alone, recovery, base):

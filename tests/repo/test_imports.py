@@ -11,7 +11,7 @@ LAYERS = (
     "windows zones",
     "proof recipe refs script shim slots",
     "buildlog capabilities certificate condition followed intake limiter log_folder login "
-    "marked membership process progress rawjson schedule service sightings signatures "
+    "marked membership process progress rawjson schedule service sightings signatures steady "
     "timetable wake web_log web_worker",
     "composed reporter secret_files settings",
     "project",
@@ -27,9 +27,10 @@ LAYERS = (
     "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",
     "ensemble farewell sources",
+    "leftovers",
     "autopsy cycle hooks housekeeping reconcile recover replay scale tend wanted",
     "api explain pipeline",
-    "front_page metrics",
+    "crew front_page metrics",
     "app worker",
     "server",
     "demo",

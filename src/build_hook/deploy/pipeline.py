@@ -1,6 +1,7 @@
 """A build from the queue to live: fetch, build, start, prove, swap."""
 
 import logging
+from collections.abc import Callable
 
 from build_hook import deployed, errors, settings
 from build_hook.deploy import (
@@ -14,6 +15,7 @@ from build_hook.deploy import (
     gate,
     images,
     job,
+    leftovers,
     scripted,
     sources,
     spoken,
@@ -62,14 +64,41 @@ class Pipeline:
         self._ensemble = ensemble.Ensemble(with_settings, proxy, self._containers, store)
 
     def run(self, of: job.Job) -> None:
-        """Bring a build to its end, whatever that is; raises only what nobody foresaw.
+        """Bring a build to its end, whatever that is.
 
         Raises:
             EngineDownError: if the engine went away; the build is queued again, or left in its
                 phase if it has begun to take traffic.
         """
+        self._finish(of, lambda: self._deploy(of))
+
+    def resume(self, of: job.Job, candidate: containers.Container | None) -> None:
+        """Finish a build that a crash caught after it had begun to take traffic.
+
+        Raises:
+            EngineDownError: if the engine went away; the build is left in its phase.
+        """
+        if candidate is None:
+            self._finish(of, lambda: self._ensemble.resume(of))
+        else:
+            self._finish(of, lambda: self._cycle.replace(of, candidate, self.serving(of)))
+
+    def serving(self, of: job.Job) -> job.Version | None:
+        """The version that served before this build."""
+        serving = self._store.serving().get(of.project.name)
+        before = serving and (serving.previous if serving.build == of.build.id else serving.build)
+        if before is None:
+            return None
+        found = self._containers.of_build(of.project.name, before)
+        if found is None:
+            return None
+        return job.Version(found, job.deployed_with(self._store.get(before), of.project))
+
+    # Private
+
+    def _finish(self, of: job.Job, act: Callable[[], None]) -> None:
         try:
-            self._deploy(of)
+            act()
         except wanted.NotWantedError as error:
             self._undo(of)  # scripts may have started one
             of.end(builds.Phase.SKIPPED, error.message)
@@ -94,40 +123,9 @@ class Pipeline:
         else:
             self._tidy(of)
 
-    def resume(self, of: job.Job, candidate: containers.Container | None) -> None:
-        """Finish a build that a crash caught after it had begun to take traffic.
-
-        Raises:
-            EngineDownError: if the engine went away; the build is left in its phase.
-        """
-        try:
-            if candidate is None:
-                self._ensemble.resume(of)
-            else:
-                self._cycle.replace(of, candidate, self.serving(of))
-        except errors.EngineDownError:
-            raise
-        except errors.WatchError as error:
-            self._roll_back(of, error)
-        except errors.BuildHookError as error:
-            self._fail(of, str(error), error)
-        else:
-            self._tidy(of)
-
-    def serving(self, of: job.Job) -> job.Version | None:
-        """The version that served before this build."""
-        serving = self._store.serving().get(of.project.name)
-        before = serving and (serving.previous if serving.build == of.build.id else serving.build)
-        if before is None:
-            return None
-        found = self._containers.of_build(of.project.name, before)
-        if found is None:
-            return None
-        return job.Version(found, job.deployed_with(self._store.get(before), of.project))
-
-    # Private
-
     def _deploy(self, of: job.Job) -> None:
+        there = self._containers.all(of.project.name)
+        leftovers.sweep(there, self._store, self.farewells, self._containers)
         if of.build.source is None:
             self._proxy.require(of.project)
             self._build(of)
@@ -221,9 +219,11 @@ class Pipeline:
             self._fail(of, f"{error}. There is no earlier version to go back to", error)
             return
         reason = f"{error}. Build {serving.build} serves again"
-        self._autopsy.record(of, self._store.get(of.build.id).phase, reason, error)
+        is_cancelled = isinstance(error, errors.TakenBackError)
+        if not is_cancelled:
+            self._autopsy.record(of, self._store.get(of.build.id).phase, reason, error)
         self._undo(of)
-        of.end(builds.Phase.ROLLED_BACK, reason)
+        of.end(builds.Phase.CANCELLED if is_cancelled else builds.Phase.ROLLED_BACK, reason)
 
     def _fail(self, of: job.Job, reason: str, error: errors.BuildHookError | None = None) -> None:
         phase = self._store.get(of.build.id).phase

@@ -3,16 +3,13 @@
 import logging
 import os
 import signal
-import threading
-import time
-from typing import NoReturn
 
-from build_hook import errors, project, registry, settings, wake
+from build_hook import errors, registry, settings, wake
 from build_hook.deploy import (
     adoption,
-    buildlog,
     condition,
     containers,
+    crew,
     departures,
     housekeeping,
     job,
@@ -21,11 +18,11 @@ from build_hook.deploy import (
     rebuilds,
     reconcile,
     recover,
-    redaction,
     reporter,
     retries,
     scale,
     sources,
+    steady,
     tend,
     turns,
     upkeep,
@@ -64,19 +61,21 @@ class Worker:
             self._wake,
             sources.Sources(with_settings, self._engine),
         )
-        self._slots = threading.Semaphore(with_settings.concurrency)
-        self._busy: dict[str, int] = {}
+        self._crew = crew.Crew(
+            with_settings, self._store, self._pipeline, self._registry, self._turns, self._after
+        )
         self._rebuilds = rebuilds.Rebuilds(with_settings, self._store)
         self._retries = retries.Retries(self._store)
-        self._scaler = scale.Scaler(self._store, self._containers, self._proxy, self._busy)
+        self._scaler = scale.Scaler(self._store, self._containers, self._proxy, self._crew.busy)
         self._reporter = reporter.Reporter(with_settings.run)
         self._ended: int | None = None
 
     def run(self) -> None:
         """Work until SIGTERM; a worker that dies at any moment resumes on its next start."""
         signal.signal(signal.SIGTERM, _stop)
+        rounds = steady.Rounds(_log, "the worker")
         self._registry.refresh()
-        self._registry.keep()
+        self._keep_registry()
         self._report(None)
         self._engine.wait(self._report)
         self._recover()
@@ -93,14 +92,15 @@ class Worker:
             nudges = self._listener.wait(_LOOK_EVERY)
             if wake.Nudge.RECONCILE in nudges:
                 self._reconciler.nudge()
-            self._round()
+            rounds.go(self._round)
+            lock.beat(self._lock_file)
 
     # Private
 
     def _round(self) -> None:
         try:
             if self._registry.refresh():
-                self._registry.keep()
+                self._keep_registry()
                 self._registry_changed()
             self._see_off()
             self._proxy.look()
@@ -112,9 +112,7 @@ class Worker:
         except errors.EngineDownError as error:
             self._report(str(error))
         except errors.DamagedStoreError as error:
-            _leave(error)
-        except errors.BuildHookError as error:
-            _log.error("%s", error)
+            crew.leave(error)
 
     def _recover(self) -> None:
         recovery = recover.Recovery(
@@ -130,7 +128,7 @@ class Worker:
         gone = self._see_off(look=not self._registry.problem)
         for item in unfinished:
             if item.build.project not in gone:
-                self._begin(item.build, item)
+                self._crew.resume(item)
 
     def _registry_changed(self) -> None:
         projects = self._registry.current.projects
@@ -139,18 +137,21 @@ class Worker:
         self._reconciler.nudge()
         self._proxy.publish(projects)
 
+    def _keep_registry(self) -> None:
+        steady.Rounds(_log, "the registry is not kept").go(self._registry.keep)
+
     def _see_off(self, *, look: bool = False) -> set[str]:
         """Remove the projects that have left the registry."""
         projects = self._registry.current.projects
         if look:
             self._departures.look(self._registry.current)
-        gone = self._departures.carry_out(self._busy.keys())
+        gone = self._departures.carry_out(self._crew.busy.keys())
         if gone:
             self._proxy.publish(projects)
         return gone
 
     def _start_builds(self) -> None:
-        for build in self._turns.next(self._busy.keys()):
+        for build in self._turns.next(self._crew.busy.keys()):
             if not self._registry.current.is_active(build.project):
                 if self._registry.is_outdated:
                     return  # it was added a moment ago
@@ -158,80 +159,26 @@ class Worker:
                     build.id, builds.Phase.SKIPPED, "its project is not in the registry"
                 )
                 continue
-            if not self._slots.acquire(blocking=False):
+            if not self._crew.has_room:
                 return
-            try:
-                self._engine.ping()
-                self._begin(build)
-            except BaseException:
-                self._slots.release()
-                raise
+            self._engine.ping()
+            self._crew.begin(build)
 
-    def _begin(self, build: builds.Build, unfinished: recover.Unfinished | None = None) -> None:
-        """Work on a build in a thread of its own; it holds a slot unless it was unfinished."""
-        of = self._registry.current.find(build.project) or project.Project(
-            name=build.project, repository="https://unregistered.invalid/"
-        )
-        if unfinished:
-            of = job.deployed_with(build, of)
-        else:
-            self._store.note(build.id, settings=of.model_dump_json(exclude_defaults=True))
-        release = job.Once(lambda: None if unfinished else self._free_slot())
-        log = buildlog.BuildLog(
-            buildlog.path(self._settings.logs, build.id),
-            int(self._settings.build_log_mb * 2**20),
-            redaction.of_project(of, self._settings.secrets),
-        )
-        work = job.Job(build, of, log, self._store, release, held=self._turns.why_held)
-        self._busy[build.project] = build.id
-        self._turns.take(build)
-        threading.Thread(
-            target=self._work,
-            args=(work, release, unfinished),
-            name=f"build-{build.id}",
-            daemon=True,
-        ).start()
-
-    def _work(self, of: job.Job, release: job.Once, unfinished: recover.Unfinished | None) -> None:
-        started = time.monotonic()
-        _log.info("%s: build %s begins", of.project.name, of.build.id)
-        try:
-            if unfinished:
-                self._pipeline.resume(of, unfinished.container)
-            else:
-                self._pipeline.run(of)
-        except errors.EngineDownError as error:
-            _log.warning("%s: build %s waits: %s", of.project.name, of.build.id, error)
-        except Exception:
-            _log.exception("build %s could not be brought to an end", of.build.id)
-        try:
-            ended = self._store.get(of.build.id)
-        except errors.StoreError as error:
-            _leave(error)
-        if ended.finished is None and ended.phase is not builds.Phase.QUEUED:
-            _leave("build %s has to be finished or undone", of.build.id)
-        release()
-        of.log.close()
-        took, why = time.monotonic() - started, f": {ended.reason}" if ended.reason else ""
-        _log.info("%s: build %s is %s after %.1f s%s",
-                  of.project.name, of.build.id, ended.phase, took, why)  # fmt: skip
-        self._ended = of.build.id
-        del self._busy[of.build.project]
-        wanted = self._registry.current.find(of.build.project)
+    def _after(self, of: job.Job, ended: builds.Build) -> None:
+        self._ended = ended.id
+        wanted = self._registry.current.find(ended.project)
         if wanted is not None and (tend.is_remake(ended) or wanted.runs_as != of.project.runs_as):
             self._reconciler.nudge(wanted.origin)  # changed meanwhile, or a held push gave way
         self._tender.after(ended)
-        self._wake()
-
-    def _free_slot(self) -> None:
-        self._slots.release()
         self._wake()
 
     def _wake(self) -> None:
         wake.send(self._settings.run)
 
     def _report(self, engine: str | None) -> None:
+        lock.beat(self._lock_file)
         wrong = self._reconciler.problems | self._scaler.problems | self._proxy.problems
+        wrong |= self._crew.problems
         bad, ended = self._registry.problem, self._ended
         self._reporter.say(
             condition.Condition(registry=bad, engine=engine, projects=wrong, ended=ended)
@@ -240,8 +187,3 @@ class Worker:
 
 def _stop(*_: object) -> None:
     os._exit(0)  # at once: stopping is a crash that recovery handles, there is no second way
-
-
-def _leave(why: object, *of: object) -> NoReturn:
-    _log.error(f"{why}. The worker starts again", *of)
-    os._exit(1)
