@@ -75,6 +75,16 @@ def test_project_that_comes_back_starts_anew(own):
     own.until(lambda: web.answers() and web.get() == web.version, "its return")
 
 
+def test_project_that_never_went_live_leaves_nothing_behind(own):
+    web = own.add("never-good", health={"path": "/nowhere", "timeout": 1})
+    assert web.deploy().phase is PHASE.FAILED
+    assert own.images.all(web.name)
+
+    own.unregister(web.name)
+
+    own.until(lambda: gone(web), "all of it to go")
+
+
 # --- what serves is kept ----------------------------------------------------------------------
 
 

@@ -139,3 +139,22 @@ def test_mark_can_be_moved(made):
 
     assert kept(of) == [5, 6]
     assert of.used_percent() == 50
+
+
+def test_records_of_a_project_that_left_go_with_the_age_of_logs(made):
+    of = made(KEEP_LOGS_DAYS=2)
+    store = of._store
+    old, young = (store.add(builds.Request("gone", "refs/heads/main", builds.Cause.PUSH)).id
+                  for _ in range(2))  # fmt: skip
+    for build, days in ((old, 3), (young, 1), (1, 3)):
+        store.enter(build, PHASE.FAILED)
+        with store.session.transaction() as connection:
+            connection.execute(
+                "UPDATE builds SET finished = ? WHERE id = ?", (time.time() - days * 86_400, build)
+            )
+
+    assert not of.bound([]).builds  # that may as well be a registry that is lost
+    assert of.bound(["shop"]).builds == 1
+
+    assert [build.id for build in store.recent("gone")] == [young]
+    assert store.get(1).project == "shop"

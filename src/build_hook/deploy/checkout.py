@@ -149,6 +149,10 @@ class Repositories:
             else:
                 left.unlink(missing_ok=True)
 
+    def names(self) -> set[str]:
+        """The projects that have a repository here."""
+        return {mirror.name.removesuffix(".git") for mirror in self._mirrors.glob("*.git")}
+
     def forget(self, name: str) -> None:
         """Remove the repository of a project that is gone."""
         shutil.rmtree(self._mirrors / f"{name}.git", ignore_errors=True)

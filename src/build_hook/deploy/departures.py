@@ -28,29 +28,54 @@ class Departures:
         self._networks = networks.Networks(engine)
         self._repositories = checkout.Repositories(with_settings)
         self._scripts = with_settings.scripts
+        self._registered: registry.Registry | None = None
         self._leaving: set[str] = set()
 
     def look(self, registered: registry.Registry) -> None:
-        """Find projects that are served or built and are not registered; stop their builds.
+        """Take a registry to go by; builds of projects that are not in it are stopped."""
+        self._registered = registered
+        active = {of.name for of in registered.active}
+        for build in self._store.running():
+            if build.project not in active and not build.phase.takes_traffic:
+                with contextlib.suppress(errors.StoreError):  # it ends by itself
+                    self._store.ask_cancel(build.id)
+
+    def carry_out(self, busy: Collection[str]) -> set[str]:
+        """Remove those that nothing is done for at the moment; returns their names.
+
+        Raises:
+            EngineDownError: if the engine went away; it is gone on with the next time.
+        """
+        if self._registered is not None:
+            self._leaving = self._find(self._registered)
+            self._registered = None
+        gone: set[str] = set()
+        for name in self._leaving - set(busy):
+            try:
+                self._remove(name)
+            except errors.ContainerError as error:
+                _log.error("%s: %s", name, error)
+                continue
+            gone.add(name)
+        self._leaving -= gone
+        return gone
+
+    # Private
+
+    def _find(self, registered: registry.Registry) -> set[str]:
+        """Projects that anything is left of and that are not registered.
 
         What serves of a project that is kept stays.
         """
-        under_way = {build.project: build.id for build in self._store.running()}
         serving = {part.root(unit) for unit in self._store.serving()}
         active = {of.name for of in registered.active}
         kept = {of.name for of in registered.projects} - active
-        self._leaving = (serving | under_way.keys()) - active - (kept & serving)
-        for name in under_way.keys() - active:
-            with contextlib.suppress(errors.StoreError):  # it takes traffic: it ends by itself
-                self._store.ask_cancel(under_way[name])
-
-    def carry_out(self, busy: Collection[str]) -> set[str]:
-        """Remove those that nothing is done for at the moment; returns their names."""
-        gone = self._leaving - set(busy)
-        for name in gone:
-            self._remove(name)
-            self._leaving.discard(name)
-        return gone
+        left = serving | {build.project for build in self._store.running()}
+        left |= {box.project for box in self._containers.roll_call()}
+        left |= {image.project for image in self._images.all()}
+        left |= self._repositories.names()
+        left |= {folder.name for folder in self._scripts.glob("[!.]*")}
+        return left - active - (kept & serving)
 
     def _remove(self, name: str) -> None:
         _log.info("%s has left the registry, removing its containers and images", name)

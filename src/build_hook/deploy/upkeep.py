@@ -3,11 +3,11 @@
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from build_hook import settings
 from build_hook.deploy import build_cache, collect, engine, images, log_folder
-from build_hook.store import builds
+from build_hook.store import builds, departed
 
 _DAY = 86_400
 
@@ -44,8 +44,9 @@ class Upkeep:
 
     def bound(self, names: Iterable[str]) -> Freed:
         """Hold images, records, logs and cache within their bounds."""
-        freed = self._tidy(names, self._settings) + self._forget_logs()
-        return freed + self._cut_cache()
+        known = tuple(names)
+        freed = self._tidy(known, self._settings) + self._forget_departed(known)
+        return freed + self._forget_logs() + self._cut_cache()
 
     def relieve(self, names: Iterable[str]) -> Freed:
         """Above the high mark: of each project only what serves and what served last stays."""
@@ -71,6 +72,13 @@ class Upkeep:
             removed = collect.tidy(name, within, self._store, self._shelf)
             freed += Freed(images=removed.images, builds=removed.builds)
         return freed
+
+    def _forget_departed(self, known: Collection[str]) -> Freed:
+        """What was built for projects that have left is told for as long as logs are."""
+        if not known:
+            return Freed()  # that may as well be a registry that is lost
+        before = time.time() - self._settings.keep_logs_days * _DAY
+        return Freed(builds=departed.forget(self._store.session, known, before))
 
     def _forget_logs(self) -> Freed:
         gone = log_folder.forget_old(
