@@ -129,6 +129,10 @@ class WatchError(BuildHookError):
     """The new version failed after it had taken over."""
 
 
+class TakenBackError(WatchError):
+    """Somebody cancelled the new version after it had taken over."""
+
+
 class HeldError(BuildHookError):
     """The project is paused or frozen."""
 

@@ -74,10 +74,10 @@ class Orders:
         )
 
     def cancel(self, build: int) -> builds.Build:
-        """Stop a build before it takes traffic.
+        """Stop a build; one that is watched gives the traffic back.
 
         Raises:
-            StoreError: if there is none, or it is too late.
+            StoreError: if there is none, or it has ended, or it is the first to serve.
         """
         found = self._store.ask_cancel(build)
         wake.send(self._run)

@@ -236,13 +236,49 @@ def test_cancelled_before_the_switch_leaves_nothing(host, phase):
         assert [c.id for c in web.boxes()] == [serving.id]
 
 
-def test_build_that_serves_is_not_cancelled(host):
+def test_first_build_that_serves_is_not_cancelled(host):
     web = host.add("too-late", watch=10)
     build = web.until(PHASE.WATCHING, web.push())
 
     error = host.run("cancel", str(build.id), code=1)["error"]
 
-    assert f"Build {build.id} serves already. Use: build-hook rollback too-late" in error
+    assert f"Build {build.id} serves already, and nothing served before it" in error
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "recreate"])
+def test_build_that_is_watched_gives_the_traffic_back_when_cancelled(host, strategy):
+    web = host.add(f"taken-back-{strategy}", strategy=strategy)
+    live = web.live()
+    version, commit = web.version, live.commit
+    web.watched(60)
+
+    with traffic.Traffic({"web": web.url}) as load:
+        assert load.wait_for("web", version, 10)
+        build = web.until(PHASE.WATCHING, web.push())
+        assert load.wait_for("web", web.version, 10)
+        host.run("cancel", str(build.id))
+        host.until(lambda: host.store.get(build.id).phase.is_end, "its end", 30)
+        assert load.wait_for("web", version, 10)
+        load.stop()
+    assert load.failures() == {}
+
+    ended = host.store.get(build.id)
+    assert (ended.phase, ended.retry) == (PHASE.CANCELLED, False)
+    assert ended.reason == f"Cancelled while it was watched. Build {live.id} serves again"
+    assert host.store.get(host.store.serving()[web.name].build).commit == commit
+    assert [(box.build, box.is_running) for box in web.boxes()] == [(live.id, True)]
+
+
+def test_candidate_that_an_engine_left_behind_goes_with_the_next_build(host):
+    """Its build gave way to a newer push while there was no engine to remove it."""
+    web = host.add("left-behind")
+    live = web.live()
+    gave_way = web.deploy(Dockerfile="FROM nobody-has-this\nRUN false\n")
+    host.containers.start(host.entry(web.name), gave_way.id, "c" * 40, live.image)
+
+    assert web.deploy().phase is PHASE.FAILED
+
+    assert [(box.build, box.is_running) for box in web.boxes()] == [(live.id, True)]
 
 
 def test_newer_push_supersedes_the_queued_one_and_ends_the_watch(host):

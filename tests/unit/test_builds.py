@@ -92,12 +92,31 @@ def test_cancelled_queued_build_has_ended(store):
 
 
 @pytest.mark.parametrize("phase", [PHASE.SWITCHING, PHASE.DRAINING, PHASE.WATCHING])
-def test_build_that_serves_is_not_cancelled(store, phase):
+def test_first_build_that_serves_is_not_cancelled(store, phase):
     build = store.add(REQUEST)
     store.enter(build.id, phase)
+    store.set_serving("shop", build.id, None)
 
-    with pytest.raises(errors.StoreError, match="build-hook rollback shop"):
+    with pytest.raises(errors.StoreError, match="nothing served before it"):
         store.ask_cancel(build.id)
+    assert not store.get(build.id).cancel
+
+
+@pytest.mark.parametrize("phase", [PHASE.SWITCHING, PHASE.DRAINING, PHASE.WATCHING])
+def test_build_that_serves_is_cancelled_and_may_be_finished_after_a_crash(store, phase):
+    """Whoever goes on with it enters its phases once more, and takes the traffic back."""
+    old = store.add(REQUEST)
+    store.enter(old.id, PHASE.LIVE)
+    build = store.add(REQUEST)
+    store.enter(build.id, phase)
+    store.set_serving("shop", build.id, old.id)
+
+    assert store.ask_cancel(build.id).cancel
+    for again in (PHASE.SWITCHING, PHASE.DRAINING, PHASE.WATCHING):
+        store.enter(build.id, again)
+    store.enter(build.id, PHASE.CANCELLED, "taken back")
+
+    assert store.get(build.id).phase is PHASE.CANCELLED
 
 
 def test_build_is_queued_again_unless_a_newer_one_waits(store):

@@ -65,7 +65,7 @@ def rollback(
 @options.as_json
 @options.with_settings
 def cancel(with_settings: settings.Settings, build: int, as_json: bool) -> None:
-    """Stop a build before it takes traffic."""
+    """Stop a build; one that is watched gives the traffic back."""
     found = orders.Orders(store.Builds(with_settings.database), with_settings.run).cancel(build)
     if as_json:
         options.print_json(row(found))

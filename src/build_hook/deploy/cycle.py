@@ -97,7 +97,8 @@ class Cycle:
     ) -> watch.Watch:
         servers = self._proxy.servers(of.project.name)
         rival = watch.Rival(before, lambda: self._tallies.count(servers)) if old else None
-        return watch.Watch(of.project, lambda: self._look(new), rival)
+        stop = of.check_cancelled
+        return watch.Watch(of.project, lambda: self._look(new), rival, stop)
 
     def _watch(self, of: job.Job, watched: watch.Watch, old: job.Version | None) -> None:
         of.enter(builds.Phase.WATCHING)

@@ -20,10 +20,20 @@ class Rival:
 
 
 class Watch:
-    """Watches one container; without a rival only that it lives, since there is no way back."""
+    """Watches one container; without a rival only that it lives, since there is no way back.
 
-    def __init__(self, of: project.Project, look: gate.Look, rival: Rival | None) -> None:
+    What ``check_stop`` raises goes through.
+    """
+
+    def __init__(
+        self,
+        of: project.Project,
+        look: gate.Look,
+        rival: Rival | None,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._project = of
+        self._check_stop = check_stop
         self._look = look
         self._rival = rival
         self._next_probe = 0.0
@@ -40,6 +50,7 @@ class Watch:
         while time.monotonic() < deadline and not is_overtaken():
             self.check()
             time.sleep(_LOOK_EVERY)
+        self._check_stop()
 
     def check(self) -> None:
         """Look once.
@@ -47,6 +58,7 @@ class Watch:
         Raises:
             WatchError: if the version should not serve any longer.
         """
+        self._check_stop()
         try:
             found = gate.require_alive(self._look())
         except errors.GateError as error:

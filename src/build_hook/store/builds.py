@@ -78,7 +78,8 @@ class Builds:
         with self._session.transaction() as connection:
             entered = connection.execute(
                 "UPDATE builds SET phase = ?1, reason = ?2, finished = ?3 WHERE id = ?4"
-                " AND finished IS NULL AND (cancel = 0 OR ?5)",
+                " AND finished IS NULL AND (cancel = 0 OR ?5 OR phase IN"
+                " ('switching', 'draining', 'watching'))",
                 (phase, reason, now if phase.is_end else None, build, late),
             )
             if entered.rowcount:
@@ -111,18 +112,19 @@ class Builds:
             )
 
     def ask_cancel(self, build: int) -> Build:
-        """Ask a build to stop; a queued one ends at once.
+        """Ask a build to stop; a queued one ends at once, one that serves gives way again.
 
         Raises:
-            StoreError: if it has ended already, or has taken traffic and cannot be taken back.
+            StoreError: if it has ended already, or serves and nothing served before it.
         """
         with self._session.transaction() as connection:
             found = self._get(build)
             if found.finished is not None:
                 raise errors.StoreError(f"Build {build} has ended already: {found.phase}")
-            if found.phase.takes_traffic:
+            if found.phase.takes_traffic and not self._has_way_back(found):
                 raise errors.StoreError(
-                    f"Build {build} serves already", f"Use: build-hook rollback {found.project}"
+                    f"Build {build} serves already, and nothing served before it",
+                    "Push a better one",
                 )
             connection.execute("UPDATE builds SET cancel = 1 WHERE id = ?", (build,))
         if found.phase is Phase.QUEUED:
@@ -228,6 +230,10 @@ class Builds:
             connection.execute(
                 "DELETE FROM serving WHERE project = ?1 OR project LIKE ?1 || '.%'", (project,)
             )
+
+    def _has_way_back(self, build: Build) -> bool:
+        row = self.serving().get(build.project)
+        return row is not None and (row.build != build.id or row.previous is not None)
 
     def _get(self, build: int) -> Build:
         found = self._select("WHERE id = ?", (build,))

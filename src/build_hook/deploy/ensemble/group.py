@@ -136,11 +136,13 @@ class Ensemble:
         new = [step.new for step in planned if step.new is not None]
         deadline = time.monotonic() + of.project.watch
         while new and not of.is_overtaken():
+            of.check_cancelled()
             for one in new:
                 self._require_alive(one)
             if time.monotonic() > deadline:
-                return
+                break
             time.sleep(0.2)
+        of.check_cancelled()
 
     def _require_alive(self, one: containers.Container) -> None:
         try:

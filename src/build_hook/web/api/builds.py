@@ -42,7 +42,7 @@ def log(of: parts.Parts, asked: call.Call) -> logs.Log:
 
 
 def cancel(of: parts.Parts, asked: call.Call) -> models.Build:
-    """Stop a build before it takes traffic."""
+    """Stop a build; one that is watched gives the traffic back."""
     with find.refusing(404):
         of.builds.get(asked.path["id"])
     with find.refusing(409):
