@@ -1,16 +1,18 @@
 """What this machine needs, and whether it has it."""
 
 import dataclasses
-import fcntl
 import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator
 
 from build_hook import certificate, errors, registry, secret_files, settings
-from build_hook.deploy import builder, capabilities, ceilings, clients, engine, images
+from build_hook.deploy import builder, capabilities, ceilings, clients, engine, images, lock
 from build_hook.deploy.repository import git_release, lfs
 from build_hook.proxy import kernel, process, runtime
+
+# Its loop takes a second, and minutes at most where the engine is slow to answer.
+SILENT = 300.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,14 +92,14 @@ def _build_limits(with_settings: settings.Settings) -> str:
     )
 
 
-def require_own_account(lock: pathlib.Path) -> None:
+def require_own_account(file: pathlib.Path) -> None:
     """Make sure that what holds for us holds for the worker: it may run as somebody else.
 
     Raises:
         LimitError: if it does.
     """
     try:
-        process = lock.read_text(encoding="ascii").strip() or "none"
+        process = file.read_text(encoding="ascii").strip() or "none"
         worker = pathlib.Path("/proc", process).stat().st_uid
     except OSError:
         return  # none runs, which is told below
@@ -146,8 +148,14 @@ def _proxy(with_settings: settings.Settings) -> str:
 
 def _worker(with_settings: settings.Settings) -> str:
     with (with_settings.run / "worker.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return "it holds its lock"
-    raise errors.SettingsError("No worker runs on this state folder", "Start it: build-hook serve")
+        silence = lock.silence(file) if lock.is_held(file) else None
+    if silence is None:
+        raise errors.SettingsError(
+            "No worker runs on this state folder", "Start it: build-hook serve"
+        )
+    if silence > SILENT:
+        raise errors.SettingsError(
+            f"The worker has its lock, and gave no sign of life for {silence:.0f} s",
+            "Read what it said last and kill it: build-hook serve starts another, which goes on",
+        )
+    return "it has its lock"

@@ -1,6 +1,7 @@
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -36,3 +37,24 @@ def test_the_lock_names_its_worker_whoever_else_tries(tmp_path):
             lock.take(options)
 
         assert (options.run / "worker.lock").read_text(encoding="ascii") == f"{os.getpid()}\n"
+
+
+def test_worker_that_does_not_run_is_told(tmp_path):
+    options = settings.load(tmp_path / "state", {})
+
+    with pytest.raises(errors.SettingsError, match="No worker runs"):
+        doctor._worker(options)
+
+
+def test_worker_that_hangs_is_told(tmp_path):
+    options = settings.load(tmp_path / "state", {})
+    with lock.take(options) as held:
+        doctor._worker(options)
+        before = time.time() - doctor.SILENT - 10
+        os.utime(options.run / "worker.lock", (before, before))
+
+        with pytest.raises(errors.SettingsError, match="gave no sign of life for 31"):
+            doctor._worker(options)
+
+        lock.beat(held)
+        assert doctor._worker(options) == "it has its lock"

@@ -1,7 +1,13 @@
-"""The lock on a state folder: it has one worker, whose process the file names."""
+"""The lock on a state folder: it has one worker, whose process the file names.
 
+The kernel lets go of it when that process ends; the file's time says when the process last went
+round its loop.
+"""
+
+import contextlib
 import fcntl
 import os
+import time
 from typing import TextIO
 
 from build_hook import errors, settings
@@ -23,7 +29,29 @@ def take(with_settings: settings.Settings) -> TextIO:
         raise errors.SettingsError(
             f"Another worker runs on {with_settings.state}", "Stop it first"
         ) from error
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with contextlib.suppress(OSError):  # a full disk: who has it, is not told
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
     return file
+
+
+def is_held(file: TextIO) -> bool:
+    """Whether a worker has the lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def beat(file: TextIO) -> None:
+    """Give a sign of life, as who has the lock."""
+    with contextlib.suppress(OSError):
+        os.utime(file.fileno())
+
+
+def silence(file: TextIO) -> float:
+    """For how many seconds who has the lock gave no sign of life."""
+    return max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
