@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from build_hook.demo import traffic
+from tests.functional import composed
 from tests.functional import host as hosts
 
 PAGE = 4096
@@ -48,3 +49,25 @@ def test_damaged_database_is_put_aside_and_what_runs_is_adopted(base, page):
         assert web.get() == web.version
         assert web.serving().build > serving[0].build
         assert "the database was damaged" in host.log()
+
+
+# Where the settings of the services are lost, the next push replaces all of them.
+@pytest.mark.parametrize(("page", "starts"), [(-1, 1), (0, 2)], ids=["last page", "first page"])
+def test_services_of_older_builds_run_on_though_the_database_was_damaged(base, page, starts):
+    with hosts.serving(base, reconcile_interval=2, min_free_mb=10) as host:
+        shop = composed.Shop(host, "shop")
+        shop.live()
+        shop.live(**{"api/index__cgi": composed.api("2")})
+        before = shop.containers()
+        assert before.keys() == {"web", "api", "db"}
+
+        with traffic.Traffic({"shop": shop.of.url}, 5) as load:
+            assert load.wait_for("shop", "web-1/api-2/starts-1", 30)
+            spoil(host, page)
+            assert shop.containers() == before
+            shop.live(**{"api/index__cgi": composed.api("3")})
+            assert load.wait_for("shop", f"web-1/api-3/starts-{starts}", 30)
+            load.stop()
+
+        assert load.failures() == {}
+        assert shop.containers().keys() == {"web", "api", "db"}

@@ -9,7 +9,7 @@ from build_hook import part, settings, wake
 from build_hook.deploy import containers, engine, images, lookout, steady
 from build_hook.deploy.ensemble import names
 from build_hook.proxy import front
-from build_hook.store import builds
+from build_hook.store import builds, parts
 
 _log = logging.getLogger(__name__)
 _RETRY = 1.0
@@ -31,7 +31,7 @@ def remake(
     if any(build.project == part.root(lost.project) for build in waits):
         return
     if lost.project != part.root(lost.project):
-        _remake_service(store, lost)
+        _remake_service(store, shelf, lost)
         return
     build = store.get(lost.build)
     has_image = build.image is not None and shelf.exists(build.image)
@@ -54,16 +54,19 @@ def is_remake(build: builds.Build) -> bool:
     return build.cause is builds.Cause.RECONCILE and build.source is not None
 
 
-def _remake_service(store: builds.Builds, lost: builds.Serving) -> None:
+def _remake_service(store: builds.Builds, shelf: images.Images, lost: builds.Serving) -> None:
     """Deploy the whole project as it is: what runs is left, the one that is gone is made anew."""
     root = part.root(lost.project)
     whole = store.serving().get(root)
     store.forget_serving(lost.project)
     if whole is not None:
         build = store.get(whole.build)
+        pieces = parts.read(store.session, build.id)
+        has_images = bool(pieces) and all(shelf.exists(piece.image) for piece in pieces)
+        source = build.id if has_images else None
         _log.warning("%s: the container of build %s is gone", lost.project, lost.build)
         store.add(
-            builds.Request(root, build.ref, builds.Cause.RECONCILE, build.commit, source=build.id)
+            builds.Request(root, build.ref, builds.Cause.RECONCILE, build.commit, source=source)
         )
 
 

@@ -2,7 +2,7 @@
 
 from build_hook import errors
 from build_hook.deploy import images, job, sources
-from build_hook.store import builds, enqueuing
+from build_hook.store import builds, enqueuing, parts
 
 # Not skipped for having nothing new: a person asked, or the base image is what may be new.
 _ALWAYS = (builds.Cause.DEPLOY, builds.Cause.ROLLBACK, builds.Cause.REBUILD)
@@ -38,7 +38,7 @@ class Wanted:
         if word is not None:
             raise NotWantedError(f"the head commit says {word}")
         live = self._live(of)
-        if live is None or not _runs_alike(live, of):
+        if live is None or not _runs_alike(live, of) or self._lacks_service(live, of):
             return
         if live.commit == of.commit:
             raise NotWantedError(f"build {live.id} of the same commit is live")
@@ -63,6 +63,15 @@ class Wanted:
     def _was_overtaken(self, of: job.Job) -> bool:
         build, store = of.build, self._store.session
         return enqueuing.was_overtaken(store, build.project, build.ref, of.commit)
+
+    def _lacks_service(self, live: builds.Build, of: job.Job) -> bool:
+        """Whether one of several services is gone, or nobody knows any more which there are."""
+        if of.project.compose is None:
+            return False
+        serving, pieces = self._store.serving(), parts.read(self._store.session, live.id)
+        return not pieces or any(
+            piece.part.name not in serving for piece in pieces if not piece.part.ends
+        )
 
     def _live(self, of: job.Job) -> builds.Build | None:
         serving = self._store.serving().get(of.project.name)

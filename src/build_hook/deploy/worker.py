@@ -121,7 +121,7 @@ class Worker:
         sources.prepare(self._settings)
         projects = self._registry.current.projects
         if self._damaged is not None:
-            adoption.adopt(self._store, self._containers.all(), projects, self._settings.run)
+            adoption.adopt(self._settings, self._store, self._containers.all(), projects)
         unfinished = recovery.sort_out()
         self._proxy.publish(projects, recovery.adopt(projects))
         recovery.sweep()

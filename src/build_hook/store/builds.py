@@ -4,7 +4,7 @@ import pathlib
 import time
 from collections.abc import Collection
 
-from build_hook import errors
+from build_hook import errors, part
 from build_hook.store import enqueuing, records, session
 from build_hook.store.records import Build, Cause, Phase, Request, Serving
 
@@ -155,18 +155,18 @@ class Builds:
         return [row["id"] for row in rows]
 
     def adopt(
-        self, project: str, ref: str, build: int, commit: str, image: str, container: str
+        self, unit: str, ref: str, build: int, commit: str, image: str | None, container: str
     ) -> None:
-        """Record a version that runs though the store knows nothing of it: it serves."""
-        now = time.time()
+        """Record that a version runs, of a project or PROJECT.SERVICE; its image if known."""
+        now, has_image = time.time(), image is not None
         with self._session.transaction() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO builds (id, project, ref, commit_id, cause, phase, created,"
-                " finished, image, container) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (build, project, ref, commit, Cause.RECONCILE, Phase.LIVE, now, now, image,
-                 container),
+                " finished, image, has_image, container) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (build, part.root(unit), ref, commit, Cause.RECONCILE, Phase.LIVE, now, now,
+                 image, has_image, container),
             )  # fmt: skip
-        self.set_serving(project, build, None)
+        self.set_serving(unit, build, None)
 
     def went_live(self, project: str, limit: int) -> list[Build]:
         """The newest versions that were built and went live, and whose image is here."""

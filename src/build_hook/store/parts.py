@@ -34,6 +34,23 @@ def read(of: session.Session, build: int) -> tuple[Piece, ...]:
     )
 
 
+def forget_incomplete(of: session.Session) -> None:
+    """Forget the parts of builds that have not all of them any more: damage took some."""
+    rows = of.rows(
+        "SELECT id, image FROM builds WHERE image IS NOT NULL AND id IN (SELECT build FROM parts)"
+    )
+    wrong = [(row["id"],) for row in rows if not _is_whole(of, row["id"], row["image"])]
+    with of.transaction() as connection:
+        connection.executemany("DELETE FROM parts WHERE build = ?", wrong)
+
+
+def _is_whole(of: session.Session, build: int, name: str) -> bool:
+    try:
+        return name_of(read(of, build)) == name
+    except ValueError:  # what can be read need not be what was written
+        return False
+
+
 class Parts:
     """The parts of one database's builds; safe to share between threads."""
 

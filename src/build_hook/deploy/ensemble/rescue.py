@@ -54,11 +54,15 @@ class Rescue:
     def deployed(
         self, unit: str, serving: Mapping[str, builds.Serving], registered: project.Project
     ) -> project.Project | None:
-        """What one of those that serve was deployed with; None without a container of its own."""
+        """What one of those that serve was deployed with; None without a container of its own.
+
+        Of a service whose settings damage has taken: as the registry publishes it.
+        """
         whole = serving.get(part.root(unit))
         pieces = self._parts.of(whole.build) if whole else ()
         if unit != registered.name:
-            return next((p.part for p in pieces if p.part.name == unit), None)
+            known = (*(piece.part for piece in pieces), *part.units([registered]))
+            return next((one for one in known if one.name == unit), None)
         if pieces:
             return None
         return job.deployed_with(self._store.get(serving[unit].build), registered)
