@@ -1,6 +1,7 @@
 """The stand-in for docker: what it changes, and what it passes on as it is."""
 
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -194,6 +195,20 @@ class TestHelper:
     def test_tells_of_a_script_that_fails(self, of):
         assert helper.main(["-r", ".", "-t", "shop", "-s", "/bin/false"]) == 1
         assert of.problem() == "/bin/false ended with exit status 1"
+
+    def test_finds_the_product_without_a_word_of_the_environment(self, tmp_path, monkeypatch):
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        bare = pathlib.Path(sys.base_prefix, "bin", version)  # knows no packages of ours
+        monkeypatch.setattr(sys, "executable", str(bare))
+        (tmp_path / "build_hook").mkdir()  # of the repository, and no affair of ours
+        (tmp_path / "build_hook" / "__init__.py").write_text("raise SystemExit('shadowed')")
+
+        scripts.put_helper(tmp_path / "build-hook.py")
+        asked = [str(tmp_path / "build-hook.py"), "--help"]
+        done = subprocess.run(asked, cwd=tmp_path, env={}, capture_output=True, text=True)
+
+        assert done.returncode == 0, done.stderr
+        assert "--tag" in done.stdout
 
     def test_is_put_where_it_was_and_keeps_what_was_there(self, tmp_path):
         file = tmp_path / "hooked" / "build-hook.py"

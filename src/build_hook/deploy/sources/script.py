@@ -8,10 +8,12 @@ import dataclasses
 import os
 import pathlib
 import pwd
+import shlex
 import shutil
 import sys
 import time
 
+import build_hook
 from build_hook import deployed, errors, labels, project, service, settings
 from build_hook.deploy import (
     clients,
@@ -27,6 +29,7 @@ from build_hook.deploy.sources import base, repository
 from build_hook.shim import runline, spool
 
 _SHIM = "build_hook.shim"
+_PRODUCT = pathlib.Path(build_hook.__file__).resolve().parent.parent
 _UNSAID = service.Port(target=1, published=1)
 _PROGRAMS = {"docker": "docker", "build-hook.py": "helper"}
 
@@ -204,7 +207,14 @@ def take_helper_away(file: pathlib.Path) -> None:
 
 def write_program(file: pathlib.Path, module: str) -> None:
     """Write a program that runs a module of the shim."""
-    text = f'#!/bin/sh\nexec "{sys.executable}" -m {_SHIM}.{module} "$@"\n'
+    # Scripts have a clean environment: where the product is, a variable of the worker's may say.
+    # With -P no folder of the repository comes before it.
+    code = (
+        f"import runpy, sys; sys.path.insert(0, {str(_PRODUCT)!r}); "
+        f"runpy.run_module('{_SHIM}.{module}', run_name='__main__', alter_sys=True)"
+    )
+    argv = shlex.join([sys.executable, "-P", "-c", code])
+    text = f'#!/bin/sh\nexec {argv} "$@"\n'
     if file.is_file() and file.read_text(encoding="utf-8") == text:
         return
     draft = file.with_name(f".{file.name}.new")
