@@ -105,7 +105,7 @@ def _candidate(
 ) -> project.Project | None:
     if request.project is None:
         problems[request.app] = request.problem or "has not said which repository it is yet"
-        return present.find(name_of(request)) if request.problem else None
+        return present.find(name_of(request))  # it may be kept from before: that goes on
     brought = _own(own, request.app)
     names = [file.name for file in _files(request.app, secrets.get(request.app))]
     try:

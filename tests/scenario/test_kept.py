@@ -114,6 +114,20 @@ def test_taken_over_when_it_is_related_again(hook, left, machine):
     assert state.unit_status == ops.ActiveStatus("1 registered: shop")
 
 
+def test_stays_kept_until_who_is_related_again_has_said_what_it_wants(hook, left, machine):
+    state, before = left(KEEP), entries(machine)
+    where = {"private-address": "10.0.0.1"}  # all that is there when it joins
+    shop = ops.testing.Relation(
+        "project", remote_app_name="shop", local_unit_data=where, remote_units_data={0: where}
+    )
+    state = dataclasses.replace(state, relations=[*state.relations, shop])
+
+    state = hook.run(hook.on.relation_created(shop), state)
+    assert entries(machine) == before
+    hook.run(hook.on.relation_joined(state.get_relation(shop.id), remote_unit=0), state)
+    assert entries(machine) == before
+
+
 def test_nobody_else_gets_its_port(hook, left, machine):
     state, other = left(KEEP), project("blog")
 
