@@ -11,6 +11,7 @@ import ops
 from charms.docker_build_hook.v0 import dockerfile
 
 import config
+import departure
 import log_sinks
 import observability
 import operations
@@ -41,7 +42,8 @@ class DockerBuildHookCharm(ops.CharmBase):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self.projects = dockerfile.ProjectRequirer(self, "project")
-        self.secrets = webhooks.WebhookSecrets(self, self.projects)
+        leaving = departure.Departure(self, "project")
+        self.secrets = webhooks.WebhookSecrets(self, self.projects, leaving)
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
         self.certificates = tls.Certificates(self, self._certificate_names)

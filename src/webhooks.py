@@ -1,11 +1,14 @@
 """Webhook secrets: one Juju secret per project, made by the leader, known to all units."""
 
+import contextlib
 import dataclasses
 import json
 import secrets
 
 import ops
 from charms.docker_build_hook.v0 import dockerfile
+
+import departure
 
 PEERS = "peers"
 KEY, PREVIOUS = "webhook-secret", "previous-webhook-secret"
@@ -23,9 +26,15 @@ class WebhookSecret:
 class WebhookSecrets:
     """The secrets of all projects; the peer databag says which is whose."""
 
-    def __init__(self, charm: ops.CharmBase, projects: dockerfile.ProjectRequirer) -> None:
+    def __init__(
+        self,
+        charm: ops.CharmBase,
+        projects: dockerfile.ProjectRequirer,
+        leaving: departure.Departure,
+    ) -> None:
         self._charm = charm
         self._projects = projects
+        self._leaving = leaving
         # What this event has made: Juju need not give it back before the event has ended.
         self._made: dict[str, ops.Secret] = {}
         self._seen: dict[str, WebhookSecret] = {}
@@ -33,14 +42,20 @@ class WebhookSecrets:
     def ensure(self, requests: tuple[dockerfile.Request, ...]) -> None:
         """Give every project its secret, and remove those of projects that are gone.
 
-        Only the leader can.
+        Only the leader can. One that leaves sees all relations break, and the projects are still
+        there: it touches nothing. It may see the first of them break before it is told that it
+        leaves, so what breaks keeps its secret until the next event.
         """
         if not self._charm.unit.is_leader() or self._peers() is None:
             return
+        if self._leaving.is_of_this_unit:
+            return
         known = self._known()
         apps = {request.app for request in requests}
-        for app in known.keys() - apps:
-            self._secret(str(known.pop(app)["id"])).remove_all_revisions()
+        for app in known.keys() - apps - {self._leaving.app}:
+            self._remove(str(known.pop(app)["id"]))
+        for app in sorted(app for app in apps & known.keys() if self.get(app) is None):
+            del known[app]  # somebody has removed the secret
         for app in sorted(apps - known.keys()):
             known[app] = {"id": self._create(app), "revision": 1}
         self._remember(known)
@@ -48,13 +63,16 @@ class WebhookSecrets:
             self._share(request, str(known[request.app]["id"]))
 
     def get(self, app: str) -> WebhookSecret | None:
-        """A project's secret; None until the leader has made it."""
+        """A project's secret; None until the leader has made it, or if it is there no more."""
         if app in self._seen:
             return self._seen[app]
         entry = self._known().get(app)
         if entry is None:
             return None
-        content = self._secret(str(entry["id"])).peek_content()
+        try:
+            content = self._secret(str(entry["id"])).peek_content()
+        except ops.SecretNotFoundError:
+            return None
         found = WebhookSecret(str(entry["id"]), content[KEY], content.get(PREVIOUS))
         self._seen[app] = found
         return found
@@ -84,9 +102,13 @@ class WebhookSecrets:
     def _share(self, request: dockerfile.Request, secret_id: str) -> None:
         relation = self._projects.relation(request.relation_id)
         published = relation.data[self._charm.app].get("secret_id")
-        if published is None:
+        if published != json.dumps(secret_id):  # a secret that was made anew has no grants
             self._secret(secret_id).grant(relation)
         self._projects.publish_secret(request.relation_id, secret_id)
+
+    def _remove(self, secret_id: str) -> None:
+        with contextlib.suppress(ops.SecretNotFoundError):
+            self._secret(secret_id).remove_all_revisions()
 
     def _secret(self, secret_id: str) -> ops.Secret:
         return self._made.get(secret_id) or self._charm.model.get_secret(id=secret_id)

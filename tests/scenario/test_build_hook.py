@@ -666,7 +666,6 @@ def test_removed_relation_unregisters(hook, world, machine):
     assert registry(machine) == []
     assert list((machine.folder / "state/secrets").iterdir()) == []
     assert state.opened_ports == {ops.testing.TCPPort(8080)}
-    assert json.loads(peers(state).local_app_data["secrets"]) == []
 
 
 def test_a_project_that_has_said_nothing_waits(hook, world, machine):
