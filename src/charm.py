@@ -50,6 +50,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.remove, self._on_remove)
+        framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
         for event in self._changes():
             framework.observe(event, self._on_change)
@@ -124,6 +125,9 @@ class DockerBuildHookCharm(ops.CharmBase):
                 or config.helper_of_2015(str(self.config["user"]))
             ),
         )
+
+    def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
+        event.remove_revision()  # nobody reads it any more
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:

@@ -26,7 +26,7 @@ def led(hook, world, shop):
     peers = ops.testing.PeerRelation("peers", peers_data={PEER: {}})
     state = world(shop)
     others = [each for each in state.relations if each.endpoint != "peers"]
-    state = dataclasses.replace(state, relations=[*others, peers], planned_units=2)
+    state = dataclasses.replace(state, relations=[*others, peers])
     return hook.run(hook.on.relation_changed(shop, remote_unit=0), state)
 
 
@@ -139,3 +139,14 @@ def test_a_removed_secret_of_a_project_that_is_gone_is_no_error(hook, led, shop)
     state = hook.run(hook.on.update_status(), state)
 
     assert known(state) == set()
+
+
+def test_a_revision_that_nobody_reads_goes(hook, led):
+    (secret,) = led.secrets
+    rotated = dataclasses.replace(secret, _latest_revision=2, _tracked_revision=2)
+
+    hook.run(
+        hook.on.secret_remove(rotated, revision=1), dataclasses.replace(led, secrets=[rotated])
+    )
+
+    assert hook.removed_secret_revisions == [1]
