@@ -289,6 +289,11 @@ def test_webhook_revealed(selfoss):
     assert selfoss.action_results["build-hook-0"]["secret"] == "s3cret"
 
 
+def test_webhook_whose_secret_is_gone_or_not_granted_yet(selfoss):
+    with pytest.raises(ops.testing.ActionFailed, match="The secret cannot be read yet"):
+        selfoss.run(selfoss.on.action("get-webhook", params={"reveal": True}), state(answer()))
+
+
 def test_webhook_that_is_not_there_yet(selfoss):
     with pytest.raises(ops.testing.ActionFailed, match="No build hook has registered"):
         selfoss.run(selfoss.on.action("get-webhook"), state(answer(webhook_url=None)))

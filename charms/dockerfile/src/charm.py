@@ -78,12 +78,15 @@ class DockerfileCharm(ops.CharmBase):
         if not reports:
             event.fail("No build hook has registered the project: see its status")
             return
-        event.set_results(
-            {
-                report.unit.replace("/", "-"): self._webhook(report, reveal=params.reveal)
-                for report in reports
-            }
-        )
+        try:
+            event.set_results(
+                {
+                    report.unit.replace("/", "-"): self._webhook(report, reveal=params.reveal)
+                    for report in reports
+                }
+            )
+        except ops.ModelError as error:
+            event.fail(f"The secret cannot be read yet, try again in a minute: {error}")
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         app = self.app.name
