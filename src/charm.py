@@ -139,10 +139,9 @@ class DockerBuildHookCharm(ops.CharmBase):
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
         for unit in service.stopped(self.options):
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
-        planned = self.app.planned_units()
         if status := self.certificates.status(desired.certificate_names):
             event.add_status(status)
-        for status in reports.statuses(desired, self.requests, self._fates, planned):
+        for status in reports.statuses(desired, self.requests, self._fates, self._units()):
             event.add_status(status)
 
     def _changes(self) -> list[ops.BoundEvent]:
@@ -162,6 +161,11 @@ class DockerBuildHookCharm(ops.CharmBase):
         return state.desired(
             self.options, self.requests, known, own, present, self._address(), lack
         )
+
+    def _units(self) -> int:
+        """How many there are; Juju's goal state, behind planned_units, has no subordinates."""
+        peers = self.model.get_relation(webhooks.PEERS)
+        return 1 + len(peers.units) if peers else 1
 
     def _certificate_names(self) -> tuple[str, ...]:
         return (self._desired or self._work_out()).certificate_names

@@ -27,9 +27,9 @@ def report(
     )
 
 
-def elsewhere(request: dockerfile.Request, planned_units: int) -> str | None:
+def elsewhere(request: dockerfile.Request, units: int) -> str | None:
     """Says that a project has no unit where a build hook could serve it."""
-    if request.is_here or not request.units or planned_units > 1:
+    if request.is_here or not request.units or units > 1:
         return None
     app = request.app
     return f"{app} is on another machine: juju add-unit {app} --to the machine of this unit"
@@ -39,10 +39,10 @@ def statuses(
     desired: state.Desired,
     requests: tuple[dockerfile.Request, ...],
     fates: dict[str, outcomes.Fate],
-    planned_units: int,
+    units: int,
 ) -> list[ops.StatusBase]:
     """What the projects mean for the unit's status; the operator's fix is in every message."""
-    distant = [text for r in requests if (text := elsewhere(r, planned_units))]
+    distant = [text for r in requests if (text := elsewhere(r, units))]
     blocked = [f"{app}: {problem}" for app, problem in desired.problems] + distant
     blocked += [f"{name}: {fate.problem}" for name, fate in fates.items() if fate.problem]
     return [

@@ -834,8 +834,13 @@ def test_a_project_on_another_machine_is_reported(hook, world, machine, relation
 
 def test_with_several_hosts_other_units_serve_what_is_not_here(hook, world):
     relation = project(machine=HERE.replace(":0", ":1"))
+    state = world(relation, planned_units=0)  # which is what Juju says of subordinates
+    others = [each for each in state.relations if each.endpoint != "peers"]
+    two = ops.testing.PeerRelation("peers", peers_data={1: {}})
 
-    state = hook.run(hook.on.relation_changed(relation), world(relation, planned_units=2))
+    state = hook.run(
+        hook.on.relation_changed(relation), dataclasses.replace(state, relations=[*others, two])
+    )
 
     assert isinstance(state.unit_status, ops.ActiveStatus)
 
