@@ -143,10 +143,9 @@ def test_a_removed_secret_of_a_project_that_is_gone_is_no_error(hook, led, shop)
 
 def test_a_revision_that_nobody_reads_goes(hook, led):
     (secret,) = led.secrets
-    rotated = dataclasses.replace(secret, _latest_revision=2, _tracked_revision=2)
+    for number in ("_latest_revision", "_tracked_revision"):
+        object.__setattr__(secret, number, 2)  # the runner lets nobody say so
 
-    hook.run(
-        hook.on.secret_remove(rotated, revision=1), dataclasses.replace(led, secrets=[rotated])
-    )
+    hook.run(hook.on.secret_remove(secret, revision=1), led)
 
     assert hook.removed_secret_revisions == [1]
