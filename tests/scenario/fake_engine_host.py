@@ -12,15 +12,19 @@ class FakeHost:
         self.changes = []
         self.installed = {"docker.io": "20.10"}
         self.offered = {"docker.io", "docker-buildx", "docker-compose-v2"}
+        self.unknown = set()
         self.held = set()
         self.containers = []
         self.running = True
         self.fails = set()
+        self.says = {}  # what a command says as it fails, once for each text
 
-    def run(self, *argv):
+    def run(self, *argv, seconds=0):
         engine_host = charms.part("docker", "engine_host")
 
         name, *rest = (argv[0].rpartition("/")[2], *argv[1:])
+        if texts := self.says.get(" ".join([name, *rest[:1]])):
+            raise engine_host.EngineError(texts.pop(0))
         if name in self.fails or " ".join([name, *rest[:1]]) in self.fails:
             raise engine_host.EngineError(f"{name} failed")
         return getattr(self, "_" + name.replace("-", "_"))(rest)
@@ -32,6 +36,10 @@ class FakeHost:
             for each in packages:
                 package, _, version = each.partition("=")
                 self.installed[package] = version or "newest"
+        return ""
+
+    def _dpkg(self, rest):
+        self.changes.append(f"dpkg {' '.join(rest)}")
         return ""
 
     def _apt_mark(self, rest):
@@ -50,9 +58,12 @@ class FakeHost:
     def _apt_cache(self, rest):
         engine_host = charms.part("docker", "engine_host")
 
-        if rest[-1] not in self.offered:
+        name, _, version = rest[-1].partition("=")
+        if version in self.unknown:
+            return ""  # as apt-cache does it
+        if name not in self.offered | {"docker.io", "docker-ce"}:
             raise engine_host.EngineError("no package")
-        return ""
+        return f"Package: {rest[-1]}"
 
     def _build_hook(self, rest):
         return f"answer to {' '.join(rest)}\n"

@@ -11,6 +11,8 @@ import yaml
 
 from tests.scenario import charms
 
+MILD = "reload-or-restart"
+
 
 def daemon():
     engine_host = charms.part("docker", "engine_host")
@@ -35,7 +37,7 @@ def test_install(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io docker-buildx", "reload docker.service"]
+    assert host.changes == ["install docker.io docker-buildx", "reload-or-restart docker.service"]
 
 
 def test_install_where_the_builder_is_part_of_the_engine(docker, host):
@@ -44,20 +46,20 @@ def test_install_where_the_builder_is_part_of_the_engine(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io", "reload docker.service"]
+    assert host.changes == ["install docker.io", "reload-or-restart docker.service"]
 
 
 def test_install_leaves_what_is_there(docker, host):
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["reload docker.service"]
+    assert host.changes == ["reload-or-restart docker.service"]
 
 
 def test_start(docker, host):
     out = docker.run(docker.on.start(), state())
 
     assert daemon() == {"live-restore": True}
-    assert host.changes == ["reload docker.service"]
+    assert host.changes == ["reload-or-restart docker.service"]
     assert out.unit_status == ops.ActiveStatus()
     assert out.workload_version == "answer to version --format"
 
@@ -67,10 +69,10 @@ def test_start(docker, host):
     [
         ("log-driver", "journald", "journald", "restart"),
         ("log-opts", "max-size=10m\nmax-file=3", {"max-size": "10m", "max-file": "3"}, "restart"),
-        ("registry-mirrors", "https://a https://b", ["https://a", "https://b"], "reload"),
-        ("insecure-registries", "10.0.0.1:5000, reg", ["10.0.0.1:5000", "reg"], "reload"),
+        ("registry-mirrors", "https://a https://b", ["https://a", "https://b"], MILD),
+        ("insecure-registries", "10.0.0.1:5000, reg", ["10.0.0.1:5000", "reg"], MILD),
         ("data-root", "/srv/docker", "/srv/docker", "restart"),
-        ("live-restore", False, False, "reload"),
+        ("live-restore", False, False, MILD),
         ("bip", "10.20.0.1/24", "10.20.0.1/24", "restart"),
         ("mtu", 1400, 1400, "restart"),
     ],
@@ -203,6 +205,61 @@ def test_version_is_installed_and_held(docker, host):
     assert host.changes == ["unhold docker.io"]
 
 
+def test_a_version_that_does_not_exist_is_named(docker, host):
+    host.unknown = {"99"}
+
+    out = docker.run(docker.on.config_changed(), state(version="99"))
+
+    assert out.unit_status == ops.BlockedStatus(
+        "Config version: there is no docker.io 99. Choose one of those that "
+        "`apt-cache madison docker.io` lists on the machine"
+    )
+    assert host.changes == []
+
+
+def test_packages_that_cannot_be_installed_are_tried_again(docker, host):
+    host.installed.clear()
+    host.says["apt-get install"] = ["apt-get install failed: no route to host"]
+
+    out = docker.run(docker.on.install(), state())
+    assert out.unit_status == ops.BlockedStatus("apt-get install failed: no route to host")
+    out = docker.run(docker.on.update_status(), out)
+
+    assert "docker.io" in host.installed
+    assert out.unit_status == ops.ActiveStatus()
+
+
+def test_packages_that_were_interrupted_are_configured_first(docker, host):
+    host.installed.clear()
+    host.says["apt-get install"] = ["E: dpkg was interrupted, you must run dpkg --configure -a"]
+
+    docker.run(docker.on.install(), state())
+
+    assert host.changes[:2] == ["dpkg --configure -a", "install docker.io docker-buildx"]
+
+
+def test_another_that_asks_the_sources_is_waited_for(docker, host, monkeypatch):
+    host.installed.clear()
+    naps = []
+    monkeypatch.setattr(charms.part("docker", "packages").time, "sleep", naps.append)
+    host.says["apt-get update"] = ["E: Unable to lock directory /var/lib/apt/lists/"] * 2
+
+    docker.run(docker.on.install(), state())
+
+    assert len(naps) == 2
+    assert "docker.io" in host.installed
+
+
+def test_without_a_package_of_compose_says_so(docker, host):
+    host.offered = {"docker.io"}
+
+    out = docker.run(docker.on.config_changed(), state(compose=True))
+
+    assert out.unit_status == ops.BlockedStatus(
+        "Config compose: there is no package of Compose. Set compose=false"
+    )
+
+
 def test_compose(docker, host):
     docker.run(docker.on.config_changed(), state(compose=True))
 
@@ -220,14 +277,62 @@ def test_compose_of_another_distribution(docker, host):
     assert "install docker-compose" in host.changes
 
 
-def test_settings_that_the_engine_refuses_are_taken_back(docker, host):
-    docker.run(docker.on.start(), state())
-    host.fails = {"systemctl restart"}
+REFUSED = ops.BlockedStatus(
+    "Docker does not start with another log-driver, so those of before are in force: see "
+    "journalctl -u docker, and correct the config"
+)
 
-    with pytest.raises(ops.testing.errors.UncaughtCharmError):
-        docker.run(docker.on.config_changed(), state(**{"log-driver": "nosuch"}))
 
+@pytest.fixture
+def refused(docker, host):
+    """A log driver that the engine does not know: it starts again with what it had."""
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+    host.says["systemctl restart"] = ["no such driver"]
+    wrong = dataclasses.replace(settled, config={"log-driver": "nosuch"})
+    return docker.run(docker.on.config_changed(), wrong)
+
+
+def test_settings_that_the_engine_refuses_are_taken_back(host, refused):
     assert daemon() == {"live-restore": True}
+    assert host.changes == ["reset-failed docker.service", "restart docker.service"]
+    assert refused.unit_status == REFUSED
+
+
+@pytest.mark.parametrize("event", ["update_status", "config_changed", "info"])
+def test_they_are_not_tried_again(docker, host, refused, event):
+    host.changes.clear()
+    on = docker.on.action(event) if event == "info" else getattr(docker.on, event)()
+
+    out = docker.run(on, refused)
+
+    assert host.changes == []
+    assert out.unit_status == REFUSED
+
+
+def test_until_the_config_is_another(docker, host, refused):
+    right = dataclasses.replace(refused, config={"log-driver": "journald"})
+
+    out = docker.run(docker.on.config_changed(), right)
+
+    assert daemon()["log-driver"] == "journald"
+    assert out.unit_status == ops.ActiveStatus()
+
+
+def test_or_the_machine_was_started_anew(docker, host, refused):
+    out = docker.run(docker.on.start(), refused)
+
+    assert daemon()["log-driver"] == "nosuch"
+    assert out.unit_status == ops.ActiveStatus()
+
+
+def test_an_engine_that_is_down_is_started_though_keys_are_refused(docker, host, refused):
+    host.running = False
+    host.changes.clear()
+
+    docker.run(docker.on.update_status(), refused)
+
+    assert host.changes == ["start docker.service"]
 
 
 def test_an_engine_that_stopped_is_started(docker, host):
@@ -300,6 +405,31 @@ def test_a_mirror_of_upstream_with_a_key_of_ones_own(docker, host, tmp_path):
     assert (tmp_path / "apt/docker.sources").stat().st_mtime_ns == seen
 
 
+def test_a_source_that_does_not_work_is_forgotten(docker, host, tmp_path):
+    host.says["apt-get update"] = ["E: The repository does not have a Release file"]
+
+    out = docker.run(docker.on.config_changed(), state(source="upstream"))
+
+    assert out.unit_status.message.startswith(
+        "Config upstream-url: https://download.docker.com/linux/"
+    )
+    assert out.unit_status.message.endswith("does not have a Release file")
+    assert not (tmp_path / "apt/docker.sources").exists()
+
+
+def test_a_key_that_cannot_be_fetched_is_asked_for(docker, host, monkeypatch):
+    packages = charms.part("docker", "packages")
+
+    def fail(url):
+        raise packages.engine_host.EngineError("give it in upstream-key")
+
+    monkeypatch.setattr(packages, "_fetched", fail)
+
+    out = docker.run(docker.on.config_changed(), state(source="upstream"))
+
+    assert out.unit_status == ops.BlockedStatus("give it in upstream-key")
+
+
 def test_back_to_the_distribution(docker, host, tmp_path):
     docker.run(docker.on.config_changed(), state(source="upstream"))
 
@@ -353,8 +483,41 @@ def test_storage_is_let_go_of_before_it_goes(docker, host):
 
     docker.run(docker.on.storage_detaching(storage), attached)
 
-    assert "data-root" not in daemon()
-    assert host.changes == ["restart docker.service"]
+    assert daemon() == {"live-restore": True}
+    assert host.changes == ["reload-or-restart docker.service", "restart docker.service"]
+
+
+def test_containers_are_stopped_before_their_storage_goes(docker, host, monkeypatch):
+    storage = ops.testing.Storage("data")
+    attached = docker.run(docker.on.storage_attached(storage), with_storage(storage))
+    seen = []
+    engine_host = charms.part("docker", "engine_host")
+    monkeypatch.setattr(engine_host, "apply", lambda verb: seen.append((verb, daemon())))
+
+    docker.run(docker.on.storage_detaching(storage), attached)
+
+    (reload, before), (restart, after) = seen
+    assert (reload, before["live-restore"]) == ("reload-or-restart", False)
+    assert before["data-root"].endswith("/docker")
+    assert (restart, after) == ("restart", {"live-restore": True})
+
+
+def test_storage_where_containers_are_already_has_one_fix(docker, host):
+    settled = docker.run(docker.on.start(), state())
+    host.containers = ["web"]
+    host.changes.clear()
+    storage = ops.testing.Storage("data")
+
+    out = docker.run(
+        docker.on.storage_attached(storage), dataclasses.replace(settled, storages=[storage])
+    )
+
+    assert out.unit_status.message.startswith("The storage data: ")
+    assert out.unit_status.message.endswith(
+        f"would leave the containers of /var/lib/docker behind. Remove them first, or use: "
+        f"juju detach-storage data/{storage.index}"
+    )
+    assert host.changes == []
 
 
 def test_containers_are_not_left_behind(docker, host):
@@ -423,7 +586,7 @@ def test_a_registry_without_tls_is_insecure(docker, host):
     )
 
     assert daemon()["insecure-registries"] == ["other:5000", "10.0.0.5:5000"]
-    assert host.changes == ["reload docker.service"]
+    assert host.changes == ["reload-or-restart docker.service"]
 
 
 @pytest.mark.parametrize("address", ["", "../../etc", "-x", "a b"])
@@ -447,3 +610,41 @@ def test_prune_is_the_build_hooks(docker, host, tmp_path):
 def test_without_a_build_hook_nothing_is_pruned(docker, host):
     with pytest.raises(ops.testing.ActionFailed, match="no build hook on this machine"):
         docker.run(docker.on.action("prune"), state())
+
+
+# --- the end ------------------------------------------------------------------------------
+
+
+def test_what_is_left_is_the_engine(docker, host, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUJU_CHARM_HTTP_PROXY", "http://proxy:3128")
+    put('{"debug": true}')
+    pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"
+    relation = registry(registry_netloc="registry.example.com", tls_ca=pem)
+    options = {"source": "upstream", "version": "5:29", "data-root": "/srv/docker", "mtu": 1400}
+    settled = docker.run(docker.on.config_changed(), state(relation, **options))
+    host.changes.clear()
+
+    docker.run(docker.on.remove(), settled)
+
+    assert daemon() == {"debug": True, "data-root": "/srv/docker"}
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"docker/daemon.json"}
+    assert host.held == set()
+    assert host.changes == ["unhold docker-ce", "unhold docker-ce-cli", "daemon-reload"]
+
+
+def test_a_hold_of_the_operator_stays(docker, host):
+    settled = docker.run(docker.on.start(), state())
+    host.held = {"docker.io"}
+
+    docker.run(docker.on.remove(), settled)
+
+    assert host.held == {"docker.io"}
+
+
+def test_a_file_that_cannot_be_read_stays(docker, host):
+    put("{")
+
+    docker.run(docker.on.remove(), state())
+
+    assert charms.part("docker", "engine_host").DAEMON_FILE.read_text() == "{"

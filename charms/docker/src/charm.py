@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """The docker charm: a machine whose engine is as config, storage and relations say."""
 
+import contextlib
+import json
 import os
 
+import daemon_keys
 import daemon_options
 import engine_host
 import ops
 import packages
 import registries
+import traces
 
 _PROXIES = {
     "JUJU_CHARM_HTTP_PROXY": "HTTP_PROXY",
@@ -19,21 +23,34 @@ _PROXIES = {
 class DockerCharm(ops.CharmBase):
     """Installs and configures the engine of its machine."""
 
+    _stored = ops.StoredState()
+
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
+        # What went wrong last, and the keys that the engine has refused, with its sentence.
+        self._stored.set_default(problem="", refused="", refusal="")
         for event in self._changes():
             framework.observe(event, self._on_change)
         framework.observe(self.on["data"].storage_detaching, self._on_data_detaching)
+        framework.observe(self.on.remove, self._on_remove)
         framework.observe(self.on["info"].action, self._on_info)
         framework.observe(self.on["df"].action, self._on_df)
         framework.observe(self.on["prune"].action, self._on_prune)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
-    def _on_change(self, _: ops.EventBase) -> None:
+    def _on_change(self, event: ops.EventBase) -> None:
+        if isinstance(event, ops.StartEvent | ops.UpgradeCharmEvent):
+            self._stored.refused = ""  # after a reboot it may be different
         self._reconcile(self._storage())
 
-    def _on_data_detaching(self, _: ops.StorageDetachingEvent) -> None:
-        self._reconcile(None)  # the engine must let go of it, or it cannot be unmounted
+    def _on_data_detaching(self, event: ops.StorageDetachingEvent) -> None:
+        # The engine must let go of it, and so must its containers, or it cannot be unmounted.
+        with contextlib.suppress(engine_host.EngineError):  # which the next line meets as well
+            engine_host.release(str(event.storage.location))
+        self._reconcile(None)
+
+    def _on_remove(self, _: ops.RemoveEvent) -> None:
+        traces.remove(is_held=bool(self.config.get("version")))
 
     def _on_info(self, event: ops.ActionEvent) -> None:
         self._answer(event, "info", "info", "--format", "{{json .}}")
@@ -53,6 +70,8 @@ class DockerCharm(ops.CharmBase):
             self._refuse_to_move(engine_host.present_keys(), wanted.keys)
         except (daemon_options.OptionError, engine_host.EngineError) as error:
             event.add_status(ops.BlockedStatus(str(error)))
+        if self._stored.problem:
+            event.add_status(ops.BlockedStatus(str(self._stored.problem)))
         if not engine_host.is_running():
             text = "Docker does not run: see journalctl -u docker"
             event.add_status(ops.BlockedStatus(text))
@@ -67,6 +86,7 @@ class DockerCharm(ops.CharmBase):
         return [*events, on["data"].storage_attached]
 
     def _reconcile(self, storage: str | None) -> None:
+        self._stored.problem = ""
         try:
             wanted = self._read(storage)
             present = engine_host.present_keys()
@@ -74,6 +94,12 @@ class DockerCharm(ops.CharmBase):
                 self._refuse_to_move(present, wanted.keys)
         except (daemon_options.OptionError, engine_host.EngineError):
             return  # collect-status says what to mend; nothing that runs is changed
+        try:
+            self._bring(present, wanted)
+        except engine_host.EngineError as error:
+            self._stored.problem = str(error)
+
+    def _bring(self, present: dict[str, object], wanted: daemon_options.Daemon) -> None:
         self._ensure_packages(wanted)
         registry = self._registry()
         engine_host.ensure_authority(registry.address, registry.authority)
@@ -91,7 +117,7 @@ class DockerCharm(ops.CharmBase):
             packages.forget_source()
         if packages.differs(family, wanted.version):
             what = f"{family.engine} {wanted.version or ''}".strip()
-            self.unit.status = ops.MaintenanceStatus(f"Installing {what}, Docker restarts with it")
+            self._announce(f"Installing {what}, Docker restarts with it")
             packages.install(family, wanted.version)
         packages.ensure_hold(family, is_held=wanted.version is not None)
         if wanted.compose:
@@ -105,32 +131,33 @@ class DockerCharm(ops.CharmBase):
     def _ensure_keys(
         self, present: dict[str, object], wanted: dict[str, object], *, restart: bool
     ) -> None:
-        """Write what differs, and have the engine take it with as little fuss as it allows."""
-        others = {k: v for k, v in present.items() if k not in daemon_options.KEYS}
-        merged = {**others, **wanted}
-        changed = {k for k in present.keys() | merged.keys() if present.get(k) != merged.get(k)}
-        if not changed and not restart:
-            return
-        verb = "reload" if changed <= daemon_options.RELOADABLE and not restart else "restart"
-        if verb == "restart":
-            names = ", ".join(sorted({*changed, *(["proxies"] if restart else [])}))
-            self.unit.status = ops.MaintenanceStatus(f"Restarting Docker for {names}")
-        engine_host.write_keys(merged)
+        """Have the engine take the keys, but none that it has refused: each try restarts it."""
+        keys = daemon_keys.merged(present, wanted)
+        said = json.dumps(keys, sort_keys=True)
+        if said == self._stored.refused:
+            self._stored.problem, keys = self._stored.refusal, present
         try:
-            engine_host.apply(verb)
-        except engine_host.EngineError:
-            engine_host.write_keys(present)
-            engine_host.apply("restart")
+            daemon_keys.ensure(present, keys, self._announce, restart=restart)
+        except daemon_keys.RefusedError as error:
+            self._stored.refused, self._stored.refusal = said, str(error)
             raise
+
+    def _announce(self, text: str) -> None:
+        self.unit.status = ops.MaintenanceStatus(text)
 
     def _refuse_to_move(self, present: dict[str, object], wanted: dict[str, object]) -> None:
         """Refuse to leave containers behind: with another data-root the engine knows none."""
         before, after = (keys.get("data-root", "/var/lib/docker") for keys in (present, wanted))
-        if before != after and engine_host.has_containers():
-            raise daemon_options.OptionError(
-                f"Config data-root: {after} would leave the containers of {before} behind. Remove "
-                f"them first, or use: juju config {self.app.name} data-root={before}"
-            )
+        if before == after or not engine_host.has_containers():
+            return
+        if storages := self.model.storages["data"]:
+            what, fix = "The storage data", f"juju detach-storage {storages[0].full_id}"
+        else:
+            what, fix = "Config data-root", f"juju config {self.app.name} data-root={before}"
+        raise daemon_options.OptionError(
+            f"{what}: {after} would leave the containers of {before} behind. Remove them first, "
+            f"or use: {fix}"
+        )
 
     def _answer(self, event: ops.ActionEvent, key: str, *arguments: str) -> None:
         try:

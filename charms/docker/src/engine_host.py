@@ -75,6 +75,18 @@ def has_containers() -> bool:
     return is_running() and bool(docker("ps", "--all", "--quiet", "--last", "1").strip())
 
 
+def release(folder: str) -> None:
+    """Have the engine stop its containers when it is restarted next, if its data is there.
+
+    They would hold it open where the engine may be restarted below them.
+    """
+    keys = present_keys()
+    if not str(keys.get("data-root", "")).startswith(f"{folder}/"):
+        return
+    write_keys({**keys, "live-restore": False})
+    apply("reload-or-restart")
+
+
 def make_room() -> str:
     """Have the build hook of this machine remove what nothing needs; it alone knows what.
 
@@ -100,7 +112,7 @@ def write(path: pathlib.Path, text: str) -> None:
 
 
 def apply(verb: str) -> None:
-    """Have the engine ``reload`` or ``restart``."""
+    """Have systemd do something with the engine, such as ``restart``."""
     run("/usr/bin/systemctl", verb, SERVICE)
 
 
@@ -115,7 +127,7 @@ def docker(*arguments: str) -> str:
     return run("/usr/bin/docker", *arguments)
 
 
-def run(*argv: str) -> str:
+def run(*argv: str, seconds: float = TIMEOUT) -> str:
     """Run a command and return what it printed.
 
     Raises:
@@ -125,7 +137,7 @@ def run(*argv: str) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
-            argv, check=True, capture_output=True, text=True, timeout=TIMEOUT, env=environment
+            argv, check=True, capture_output=True, text=True, timeout=seconds, env=environment
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout).strip().splitlines()[-1:]

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import platform
+import time
 import urllib.request
 
 import engine_host
@@ -10,6 +11,10 @@ import engine_host
 SOURCE = pathlib.Path("/etc/apt/sources.list.d/docker-upstream.sources")
 KEY = pathlib.Path("/etc/apt/keyrings/docker-upstream.asc")
 KEY_SECONDS = 30
+# Whoever ends apt in the middle of its work leaves half an engine: it may take what it takes.
+APT_SECONDS = 3600
+PATIENCE, PAUSE = 600.0, 5.0
+_OPTIONS = ("-q", "-y", "-oDPkg::Lock::Timeout=600")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +72,12 @@ def differs(family: Family, version: str | None) -> bool:
 
 def install(family: Family, version: str | None) -> None:
     """Install the engine, in a version if one is given."""
-    engine_host.run("/usr/bin/apt-get", "update", "-q")
+    _apt_update()
+    if version and not is_offered(f"{family.engine}={version}"):
+        raise engine_host.EngineError(
+            f"Config version: there is no {family.engine} {version}. Choose one of those that "
+            f"`apt-cache madison {family.engine}` lists on the machine"
+        )
     pin = f"={version}" if version else ""
     offered = [package for package in family.others if is_offered(package)]
     _apt_install(*(f"{package}{pin}" for package in family.held), *offered)
@@ -86,7 +96,9 @@ def ensure_compose(family: Family) -> None:
         return
     offered = [package for package in family.compose if is_offered(package)]
     if not offered:
-        raise engine_host.EngineError("There is no package of Compose: set compose=false")
+        raise engine_host.EngineError(
+            "Config compose: there is no package of Compose. Set compose=false"
+        )
     _apt_install(offered[0])
 
 
@@ -102,7 +114,13 @@ def ensure_source(url: str, key: str) -> bool:
         return False
     engine_host.write(KEY, key or _fetched(f"{base}/gpg"))
     engine_host.write(SOURCE, text)
-    engine_host.run("/usr/bin/apt-get", "update", "-q")
+    try:
+        _apt_update()
+    except engine_host.EngineError as error:
+        forget_source()  # with a source that does not work the machine would get no updates
+        raise engine_host.EngineError(
+            f"Config upstream-url: {base} cannot be used: {error}"
+        ) from error
     return True
 
 
@@ -115,16 +133,37 @@ def forget_source() -> None:
 def is_offered(package: str) -> bool:
     """Whether the machine's sources have the package."""
     try:
-        engine_host.run("/usr/bin/apt-cache", "show", "--no-all-versions", package)
+        return bool(engine_host.run("/usr/bin/apt-cache", "show", "--no-all-versions", package))
     except engine_host.EngineError:
         return False
-    return True
 
 
 def _apt_install(*packages: str) -> None:
-    flags = ("-q", "-y", "--no-install-recommends")
     pinned = ("--allow-downgrades", "--allow-change-held-packages")
-    engine_host.run("/usr/bin/apt-get", "install", *flags, *pinned, *packages)
+    _apt_get("install", "--no-install-recommends", *pinned, *packages)
+
+
+def _apt_update() -> None:
+    """Ask the sources; apt does not wait by itself for another that is just doing so."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _apt_get("update")
+        except engine_host.EngineError as error:
+            if "Unable to lock" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(PAUSE)
+
+
+def _apt_get(verb: str, *arguments: str) -> None:
+    argv = ("/usr/bin/apt-get", verb, *_OPTIONS, *arguments)
+    try:
+        engine_host.run(*argv, seconds=APT_SECONDS)
+    except engine_host.EngineError as error:
+        if "dpkg was interrupted" not in str(error):
+            raise
+        engine_host.run("/usr/bin/dpkg", "--configure", "-a", seconds=APT_SECONDS)
+        engine_host.run(*argv, seconds=APT_SECONDS)
 
 
 def _is_key(key: str) -> bool:
