@@ -8,9 +8,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 
 SYSTEMCTL = "/usr/bin/systemctl"
 TIMEOUT = 300
+# Whoever ends apt in the middle of its work leaves half a package: it may take what it takes.
+APT_SECONDS = 3600
+PATIENCE, PAUSE = 600.0, 5.0
+_APT_OPTIONS = ("-q", "-y", "-oDPkg::Lock::Timeout=600")
 _MADE_BY_US = "Made by docker-build-hook"
 
 
@@ -20,8 +25,8 @@ class MachineError(Exception):
 
 def install(*packages: str) -> None:
     """Install packages of the distribution."""
-    run("/usr/bin/apt-get", "update", "-q")
-    run("/usr/bin/apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+    _apt_update()
+    _apt_get("install", "--no-install-recommends", *packages)
 
 
 def has(program: str) -> bool:
@@ -103,7 +108,7 @@ def active(*units: str) -> frozenset[str]:
     return frozenset(unit for unit, state in states if state == "active")
 
 
-def run(*argv: str) -> str:
+def run(*argv: str, seconds: float = TIMEOUT) -> str:
     """Run a command and return what it printed.
 
     Raises:
@@ -112,7 +117,7 @@ def run(*argv: str) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
-            argv, check=True, capture_output=True, text=True, timeout=TIMEOUT, env=environment
+            argv, check=True, capture_output=True, text=True, timeout=seconds, env=environment
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout).strip().splitlines()[-1:]
@@ -120,6 +125,29 @@ def run(*argv: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"{' '.join(argv[:3])} failed: {error}") from error
     return done.stdout
+
+
+def _apt_update() -> None:
+    """Ask the sources; apt does not wait by itself for another that is just doing so."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _apt_get("update")
+        except MachineError as error:
+            if "Unable to lock" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(PAUSE)
+
+
+def _apt_get(verb: str, *arguments: str) -> None:
+    argv = ("/usr/bin/apt-get", verb, *_APT_OPTIONS, *arguments)
+    try:
+        run(*argv, seconds=APT_SECONDS)
+    except MachineError as error:
+        if "dpkg was interrupted" not in str(error):
+            raise
+        run("/usr/bin/dpkg", "--configure", "-a", seconds=APT_SECONDS)
+        run(*argv, seconds=APT_SECONDS)
 
 
 def _facts(path: pathlib.Path) -> tuple[str, int, int, int]:

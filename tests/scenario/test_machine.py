@@ -120,3 +120,62 @@ def test_an_account_that_is_made_is_known_as_ours(monkeypatch):
     assert argv[:2] == ("/usr/sbin/useradd", "--system")
     assert argv[argv.index("--comment") + 1] == "Made by docker-build-hook"
     assert argv[-3:] == ("--gid", "build-hook", "builder")
+
+
+@pytest.fixture
+def apt(monkeypatch):
+    """Commands that fail as they are told to, each text once."""
+    ran, fails = [], {}
+
+    def run(*argv, seconds=0):
+        ran.append((argv[0].rpartition("/")[2], argv[1], seconds))
+        if texts := fails.get(argv[1]):
+            raise machine.MachineError(texts.pop(0))
+        return ""
+
+    monkeypatch.setattr(machine, "run", run)
+    monkeypatch.setattr(machine.time, "sleep", lambda _: ran.append(("sleep",)))
+    return types.SimpleNamespace(ran=ran, fails=fails)
+
+
+HOUR = machine.APT_SECONDS
+
+
+def test_packages_that_were_interrupted_are_configured_first(apt):
+    apt.fails["install"] = ["E: dpkg was interrupted, you must manually run 'dpkg --configure -a'"]
+
+    machine.install("haproxy")
+
+    assert apt.ran == [
+        ("apt-get", "update", HOUR),
+        ("apt-get", "install", HOUR),
+        ("dpkg", "--configure", HOUR),
+        ("apt-get", "install", HOUR),
+    ]
+
+
+def test_another_that_asks_the_sources_is_waited_for(apt):
+    apt.fails["update"] = ["E: Unable to lock directory /var/lib/apt/lists/"]
+
+    machine.install("haproxy")
+
+    assert [each[:2] for each in apt.ran] == [
+        ("apt-get", "update"), ("sleep",), ("apt-get", "update"), ("apt-get", "install"),
+    ]  # fmt: skip
+
+
+def test_but_not_for_ever(apt, monkeypatch):
+    monkeypatch.setattr(machine, "PATIENCE", -1.0)
+    apt.fails["update"] = ["E: Unable to lock directory /var/lib/apt/lists/"]
+
+    with pytest.raises(machine.MachineError, match="Unable to lock"):
+        machine.install("haproxy")
+
+
+def test_what_fails_otherwise_is_not_tried_again(apt):
+    apt.fails["install"] = ["E: Unable to locate package haproxy"]
+
+    with pytest.raises(machine.MachineError, match="Unable to locate"):
+        machine.install("haproxy")
+
+    assert [each[1] for each in apt.ran] == ["update", "install"]
