@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ops
 from charms.docker_build_hook.v0 import dockerfile
 
+import answers
 import machine
 import parameters
 import product
@@ -72,25 +73,26 @@ class Operations(ops.Object):
         params = event.load_params(parameters.Logs, errors="fail")
         said = self._ask(event, "logs", str(params.build or params.project))
         if said is not None:
-            event.set_results({"log": "\n".join(said["log"][-params.lines :])})
+            answers.give(event, {"log": "\n".join(said["log"][-params.lines :])})
 
     def _on_get_webhook(self, event: ops.ActionEvent) -> None:
         params = event.load_params(parameters.Webhook, errors="fail")
         request = self._request(event, params.project)
-        if request is None:
+        if request is None or not self._is_configured(event):
             return
         secret = self._charm.secrets.get(request.app)
         if secret is None:
             event.fail("The leader has not made the secret yet: try again in a minute")
             return
         revealed = {"secret": secret.value} if params.reveal else {}
-        event.set_results(
+        answers.give(
+            event,
             {
                 "url": self._charm.webhook_url(params.project),
                 "content-type": "application/json",
                 "secret-id": secret.id,
                 **revealed,
-            }
+            },
         )
 
     def _on_rotate_secret(self, event: ops.ActionEvent) -> None:
@@ -99,7 +101,7 @@ class Operations(ops.Object):
             event.fail(f"Only the leader can: run it on {self._charm.app.name}/leader")
             return
         request = self._request(event, params.project)
-        if request is None:
+        if request is None or not self._is_configured(event):
             return
         secrets = self._charm.secrets
         change = secrets.forget_previous if params.forget_previous else secrets.rotate
@@ -107,14 +109,14 @@ class Operations(ops.Object):
             event.fail("There is no secret to rotate yet: try again in a minute")
             return
         self._charm.reconcile()
-        event.set_results({"next": _NEXT[params.forget_previous]})
+        answers.give(event, {"next": _NEXT[params.forget_previous]})
 
     def _on_create_token(self, event: ops.ActionEvent) -> None:
         params = event.load_params(parameters.Token, errors="fail")
         expires = ["--expires", str(params.expires)] if params.expires else []
         said = self._ask(event, "token", "create", params.name, "--scope", params.scope, *expires)
         if said is not None:
-            event.set_results({"token": said["token"]})
+            answers.give(event, {"token": said["token"]})
 
     def _on_pause(self, event: ops.ActionEvent) -> None:
         params = event.load_params(parameters.Pause, errors="fail")
@@ -136,13 +138,14 @@ class Operations(ops.Object):
             self._call(event, "explanation", *argv)
 
     def _on_reconcile(self, event: ops.ActionEvent) -> None:
+        if not self._is_configured(event):
+            return
         try:
-            self._charm.options  # noqa: B018 - a bad one would be passed over in silence
             self._charm.reconcile()
         except (errors.BuildHookError, machine.MachineError) as error:
             event.fail(str(error))
             return
-        event.set_results({"result": "done"})
+        answers.give(event, {"result": "done"})
 
     def _on_diagnostics(self, event: ops.ActionEvent) -> None:
         self._call(event, "diagnostics", "doctor")
@@ -152,6 +155,8 @@ class Operations(ops.Object):
 
     def _on_stop_kept(self, event: ops.ActionEvent) -> None:
         params = event.load_params(parameters.Kept, errors="fail")
+        if not self._is_configured(event):
+            return
         found = service.present_registry(self._charm.options.product).find(params.project)
         if found is None or not found.kept:
             event.fail(f"No project {params.project} is kept: the list-projects action tells")
@@ -162,14 +167,14 @@ class Operations(ops.Object):
         said = self._ask(event, *argv, *(["--wait"] if wait else []))
         if said is None:
             return
-        event.set_results({"build": said["id"], "details": json.dumps(said, indent=2)})
+        answers.give(event, {"build": said["id"], "details": json.dumps(said, indent=2)})
         if wait and said["phase"] != "live":
             event.fail(f"Build {said['id']} {said['phase']}: {said['reason'] or 'see its log'}")
 
     def _call(self, event: ops.ActionEvent, key: str, *argv: str) -> None:
         said = self._ask(event, *argv)
         if said is not None:
-            event.set_results({key: json.dumps(said, indent=2)})
+            answers.give(event, {key: json.dumps(said, indent=2)})
 
     def _ask(self, event: ops.ActionEvent, *argv: str) -> Any:
         try:
@@ -177,6 +182,14 @@ class Operations(ops.Object):
         except errors.BuildHookError as error:
             event.fail(str(error))
             return None
+
+    def _is_configured(self, event: ops.ActionEvent) -> bool:
+        """Whether the config can be used: with a wrong one reconcile changes nothing, silently."""
+        try:
+            return self._charm.options is not None
+        except errors.SettingsError as error:
+            event.fail(str(error))
+            return False
 
     def _request(self, event: ops.ActionEvent, name: str) -> dockerfile.Request | None:
         for request in self._charm.requests:

@@ -1,6 +1,8 @@
 """The actions of the build hook: parameters in, one command of the product, results out."""
 
+import dataclasses
 import json
+import subprocess
 
 import ops.testing
 import pytest
@@ -113,6 +115,29 @@ def test_logs_are_cut_at_the_front(hook, settled, product, params, what):
 
     assert ("logs", what) in product.calls
     assert results == {"log": "two\nthree"}
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "answer", "key"),
+    [
+        ("logs", {"build": 4, "lines": 5000}, {"log": ["ä" * 80] * 4999 + ["end"]}, "log"),
+        ("logs", {"build": 4}, {"log": ["x" * 300_000 + "end"]}, "log"),
+        ("list-projects", {}, {"projects": [{"name": "x" * 60}] * 3000, "z": "end"}, "projects"),
+    ],
+)
+def test_answers_are_cut_to_what_an_argument_may_hold(
+    hook, settled, product, action, params, answer, key
+):
+    product.answers["logs" if action == "logs" else "projects"] = answer
+
+    results, _ = act(hook, settled, action, **params)
+
+    subprocess.run(["/bin/true", f"{key}={results[key]}"], check=True)  # as action-set gets it
+    assert len(results[key].encode()) > 90_000
+    assert "end" in results[key][-8:]
+    assert results["truncated"] == (
+        f"only the end of {key}: `build-hook` on the machine has it all"
+    )
 
 
 @pytest.mark.parametrize("params", [{}, {"build": 1, "project": "app"}])
@@ -263,9 +288,24 @@ def test_reconcile_mends(hook, settled, machine):
     assert (machine.folder / "state" / "registry.json").exists()
 
 
-def test_reconcile_with_wrong_config_says_so(hook, world):
+@pytest.mark.parametrize(
+    ("action", "params"),
+    [
+        ("reconcile", {}),
+        ("rotate-secret", {"project": "app"}),
+        ("get-webhook", {"project": "app"}),
+        ("stop-kept", {"project": "app"}),
+    ],
+)
+def test_with_wrong_config_an_action_says_so_and_changes_nothing(hook, settled, action, params):
+    (before,) = settled.secrets
+    wrong = dataclasses.replace(settled, config={"port": 0})
+
     with pytest.raises(ops.testing.ActionFailed, match="Config port"):
-        act(hook, world(config={"port": 0}), "reconcile")
+        act(hook, wrong, action, **params)
+
+    (secret,) = wrong.secrets
+    assert secret.latest_content == before.latest_content
 
 
 def test_every_action_is_closed_and_tested():
