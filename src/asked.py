@@ -1,6 +1,6 @@
 """From what a project asks for to the fields of the registry, and what it cannot ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from charms.docker_build_hook.v0 import dockerfile
@@ -27,11 +27,18 @@ def fields(asked: dockerfile.Project, own: Mapping[str, Any]) -> dict[str, Any]:
     """
     said = asked.model_dump(exclude=_WITHOUT_FIELD, exclude_none=True)
     for holder, name in ((said, "environment"), (said.get("build", {}), "args")):
-        if name in holder:  # lists of name and value become maps again
-            holder[name] = {each["name"]: each["value"] for each in holder[name]}
+        if name in holder:
+            holder[name] = _map(name, holder[name])
     for part in (_service(asked), _settings(asked), own):
         said = _merged(said, part)
     return said
+
+
+def _map(field: str, variables: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Lists of name and value become maps again."""
+    if any("name" not in each for each in variables):
+        raise ValueError(f"{field}: a value has no name")
+    return {each["name"]: each["value"] for each in variables}
 
 
 def _service(asked: dockerfile.Project) -> dict[str, Any]:

@@ -165,6 +165,27 @@ def test_reads_2015_without_a_script(hook_side):
     )
 
 
+def test_a_unit_of_today_whose_leader_has_not_spoken_is_none_of_2015(hook_side):
+    wire = vector("project_before_its_leader")
+
+    (request,) = requests(hook_side, wire["application"], wire["unit"])
+
+    assert (request.project, request.problem) == (None, None)
+    assert request.scripts == SCRIPTS
+
+
+def test_what_leaves_fields_out_can_be_read(hook_side):
+    wire = vector("project_with_gaps")
+
+    (request,) = requests(hook_side, wire["application"], wire["unit"])
+
+    assert request.project == dockerfile.Project(
+        repository=FULL.repository,
+        ports=(dockerfile.Port(target=80), dockerfile.Port()),
+        environment=(dockerfile.Variable(value="x"), dockerfile.Variable(name="MODE")),
+    )
+
+
 def test_ignores_what_it_does_not_know(hook_side):
     wire = vector("project_of_tomorrow")
 
@@ -186,7 +207,7 @@ def test_nothing_is_asked_for_without_a_repository(hook_side, application):
     ("key", "text", "problem"),
     [
         ("ports", "not JSON", "a field is not JSON"),
-        ("ports", "[{}]", "ports.0.target: Field required"),
+        ("ports", '[{"target": "x"}]', "ports.0.target: Input should be a valid integer"),
         ("repository", "[]", "repository: Input should be a valid string"),
         ("watch", '"soon"', "watch: Input should be a valid number"),
     ],
@@ -284,7 +305,9 @@ def test_the_machine_decides_before_the_address(hook_side):
 
 
 def test_every_field_may_be_absent_on_the_wire():
-    for model in (dockerfile._ProjectApp, dockerfile._HookApp, dockerfile._HookUnit):
+    of_the_reader = (dockerfile.Request,)  # which says who asks, and is not on the wire
+    models = [m for m in dockerfile._Value.__subclasses__() if m not in of_the_reader]
+    for model in (*models, dockerfile._ProjectApp):
         assert [n for n, f in model.model_fields.items() if f.is_required()] == []
 
 

@@ -33,7 +33,7 @@ import pydantic
 # Of our own making, since tools ask for one: the store gives another to a registered library.
 LIBID = "6e2f6a1c9d0b4c7f8a35d1e07b94c2aa"
 LIBAPI = 0
-LIBPATCH = 3
+LIBPATCH = 4
 PYDEPS = ["pydantic>=2"]
 
 OLD_REF = "refs/heads/master"  # the branch that a build hook of 2015 followed
@@ -46,7 +46,7 @@ class _Value(pydantic.BaseModel):
 class Variable(_Value):
     """A name and its value; the wire has lists of these, in order, and no maps."""
 
-    name: str
+    name: str | None = None
     value: str = ""
 
 
@@ -56,8 +56,8 @@ class Port(_Value):
     ``certificates`` are names that the build hook's machine knows.
     """
 
-    target: int
-    published: int
+    target: int | None = None
+    published: int | None = None
     app_protocol: str | None = None
     protocol: str | None = None
     hosts: tuple[str, ...] | None = None
@@ -169,7 +169,7 @@ class Outcome(_Value):
 class Report(_Value):
     """What one unit of a build hook says about a project."""
 
-    unit: str
+    unit: str = ""
     is_here: bool = False
     webhook_url: str | None = None
     secret_id: str | None = None
@@ -324,7 +324,9 @@ def _project(relation: ops.Relation, bags: list[ops.RelationDataContent]) -> Pro
     if wire.repository is not None or wire.image is not None:
         said = wire.model_dump()
         return Project.model_validate({**said, "repository": wire.repository or ""})
-    raw = next((bag for bag in bags if bag.get("repository")), None)
+    # A unit of today writes the old keys too, perhaps before its leader has said all the rest.
+    old = (bag for bag in bags if not bag.get("machine"))
+    raw = next((bag for bag in old if bag.get("repository")), None)
     if raw is None:
         return None
     asked = Project(repository=raw["repository"], ref=OLD_REF)
