@@ -127,6 +127,10 @@ def test_a_build_hook_of_2015_is_told_the_path(selfoss):
         ("stop-grace-period", 3.0, "stop_grace_period", 3.0),
         ("stop-grace-period", 0.0, "stop_grace_period", 0.0),
         ("service", "{init: true, tmpfs: [/run]}", "service", {"init": True, "tmpfs": ["/run"]}),
+        ("limit-cpus", 1.5, "service", {"deploy": {"resources": {"limits": {"cpus": 1.5}}}}),
+        ("limit-memory", "512m", "service",
+         {"deploy": {"resources": {"limits": {"memory": "512m"}}}}),
+        ("limit-pids", 99, "service", {"deploy": {"resources": {"limits": {"pids": 99}}}}),
         ("health-path", "/up", "health", {"path": "/up"}),
         ("health-port", 81, "health", {"port": 81}),
         ("health-timeout", 5.0, "health", {"timeout": 5.0}),
@@ -156,6 +160,24 @@ def test_every_option_has_a_test():
 
     shared_by_ports = {"hosts", "certificates"}
     assert set(options) - tested == {"repository", "build-script", "path", *shared_by_ports}
+
+
+def test_limits_join_the_run_settings_which_come_first(selfoss):
+    relation = ops.testing.Relation("project")
+    config = {"limit-memory": "1g", "limit-cpus": 2.0, "service": "{init: true}"}
+    own = {"limit-memory": "1g", "service": "{deploy: {replicas: 2}}"}
+
+    out = selfoss.run(selfoss.on.config_changed(), state(relation, config=config))
+    other = selfoss.run(selfoss.on.config_changed(), state(relation, config=own))
+
+    limits = {"cpus": 2.0, "memory": "1g"}
+    assert published(out, relation)["service"] == {
+        "init": True,
+        "deploy": {"resources": {"limits": limits}},
+    }
+    assert published(other, relation)["service"] == {
+        "deploy": {"replicas": 2, "resources": {"limits": {"memory": "1g"}}}
+    }
 
 
 @pytest.mark.parametrize("option", ["hosts", "certificates"])
@@ -263,6 +285,43 @@ def test_status_tells_what_serves(selfoss, monkeypatch, fields, status):
     )
 
     assert out.unit_status == status
+
+
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({"ports": "64738:64738/udp"}, "udp://192.0.2.0:64738"),
+        ({"ports": "64738:64738/tcp 64738:64738/udp"}, "tcp://192.0.2.0:64738"),
+        ({"ports": "443:80", "certificates": "shop"}, "https://192.0.2.0"),
+        ({"ports": "993:143/tcp", "certificates": "mail"}, "tls://192.0.2.0:993"),
+        ({"ports": "80:80", "hosts": "shop.example.com b.example.com"}, "http://shop.example.com"),
+        ({"ports": "80:80", "hosts": "*.example.com"}, "http://192.0.2.0"),
+    ],
+)
+def test_status_tells_where(selfoss, config, url):
+    serves = answer(serving={"commit": "c0ffee1234"})
+
+    out = selfoss.run(selfoss.on.update_status(), state(serves, config=config))
+
+    assert out.unit_status == ops.ActiveStatus(f"Serves c0ffee12, at {url}")
+
+
+def test_an_ipv6_address_is_bracketed(selfoss):
+    network = ops.testing.Network("project", ingress_addresses=["2001:db8::1"])
+    serves = answer(serving={"commit": "c0ffee1234"})
+    config = {"ports": "9000:80"}
+
+    out = selfoss.run(selfoss.on.update_status(), state(serves, config=config, networks={network}))
+
+    assert out.unit_status == ops.ActiveStatus("Serves c0ffee12, at http://[2001:db8::1]:9000")
+
+
+def test_status_before_the_build_hook_has_registered_it(selfoss):
+    out = selfoss.run(selfoss.on.update_status(), state(answer(webhook_url=None)))
+
+    assert out.unit_status == ops.WaitingStatus(
+        "Waiting for the build hook to register the project"
+    )
 
 
 def test_webhook(selfoss):

@@ -7,6 +7,7 @@ import hook_command
 import ops
 import project_options
 import pydantic
+import reach
 import standing
 from charms.docker_build_hook.v0 import dockerfile
 
@@ -127,11 +128,9 @@ class DockerfileCharm(ops.CharmBase):
     def _url(self, project: dockerfile.Project) -> str | None:
         """Where the project can be reached, if it publishes a port."""
         binding = self.model.get_binding("project")
-        if not project.ports or binding is None:
+        if binding is None:
             return None
-        port = project.ports[0]
-        scheme = port.app_protocol or "http"
-        return f"{scheme}://{binding.network.ingress_address}:{port.published}"
+        return reach.url(project.ports or (), str(binding.network.ingress_address))
 
 
 if __name__ == "__main__":  # pragma: no cover

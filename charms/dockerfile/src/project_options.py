@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping
+from typing import Any
 
 import pydantic
 import yaml
@@ -12,6 +13,7 @@ _PORT = re.compile(r"(\d{1,5}):(\d{1,5})(?:/(http|tcp|udp))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LAST_PART = re.compile(r"([^/:]+?)(?:\.git)?/*$")
 _HEALTH = "health-"
+_LIMIT = "limit-"
 _FOLDER_OF_2015 = "/home/ubuntu/dockerfile"
 _PLAIN = (
     "ref", "tags", "branches", "strategy", "provider", "allow-sha1", "after-ci",
@@ -61,7 +63,7 @@ def read(options: Options, app: str) -> dockerfile.Project:
         "paths": _lines(options, "paths"),
         "allow_from": _lines(options, "allow-from"),
         "skip_words": _lines(options, "skip-words"),
-        "service": _yaml(options, "service", "{init: true}"),
+        "service": _service(options),
         "settings": _yaml(options, "settings", "{cancel_running: true}"),
     }
     plain = {key.replace("-", "_"): options[key] for key in _PLAIN if _is_said(options.get(key))}
@@ -115,12 +117,33 @@ def _build(options: Options) -> dockerfile.Build | None:
 
 
 def _health(options: Options) -> dockerfile.Health | None:
-    given = {
-        key.removeprefix(_HEALTH).replace("-", "_"): value
-        for key, value in options.items()
-        if key.startswith(_HEALTH) and value != ""
-    }
+    given = _grouped(options, _HEALTH)
     return dockerfile.Health.model_validate(given) if given else None
+
+
+def _service(options: Options) -> dict[str, Any]:
+    """The run settings, and the limits that have options of their own, where it sets none."""
+    given = _yaml(options, "service", "{init: true}")
+    limits = _grouped(options, _LIMIT)
+    return _under(given, {"deploy": {"resources": {"limits": limits}}}) if limits else given
+
+
+def _under(given: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and more of it where it says nothing."""
+    both = {**more, **given}
+    for key in more.keys() & given.keys():
+        if isinstance(more[key], dict) and isinstance(given[key], dict):
+            both[key] = _under(given[key], more[key])
+    return both
+
+
+def _grouped(options: Options, prefix: str) -> dict[str, object]:
+    """The options that begin so, by the rest of their names."""
+    return {
+        key.removeprefix(prefix).replace("-", "_"): value
+        for key, value in options.items()
+        if key.startswith(prefix) and value != ""
+    }
 
 
 def _ports(options: Options) -> tuple[dockerfile.Port, ...]:
@@ -167,7 +190,7 @@ def _command(options: Options) -> tuple[str, ...]:
         raise OptionError("command", str(error), "command='program \"an argument\"'") from error
 
 
-def _yaml(options: Options, option: str, example: str) -> dict[str, object]:
+def _yaml(options: Options, option: str, example: str) -> dict[str, Any]:
     example = f'{option}="{example}"'
     try:
         given = yaml.safe_load(str(options.get(option, ""))) or {}

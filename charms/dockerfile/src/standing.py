@@ -23,6 +23,8 @@ def status(
     report = here[0]
     if report.refused:
         return ops.BlockedStatus(f"{report.unit} refuses: {report.refused}")
+    if report.serving is None and report.webhook_url is None:
+        return ops.WaitingStatus("Waiting for the build hook to register the project")
     return ops.ActiveStatus(_sentence(report, url, time.time() if now is None else now))
 
 
