@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tools import bundle_words
+
 _TYPES = {"string": str, "int": int, "float": (int, float), "boolean": bool, "secret": str}
 _JUJU_INFO = {"interface": "juju-info", "role": "provides"}
 Bundle = dict[str, Any]
@@ -43,7 +45,7 @@ def merge(bundle: Bundle, overlay: Bundle) -> Bundle:
 
 def faults(bundle: Bundle, charms: Charms) -> list[str]:
     """Everything that is wrong with the bundle."""
-    checks = (_applications, _machines, _placements, _options, _relations)
+    checks = (_applications, _machines, _words, _placements, _options, _relations)
     return [fault for check in checks for fault in check(bundle, charms)]
 
 
@@ -93,6 +95,22 @@ def _machines(bundle: Bundle, _: Charms) -> Iterator[str]:
             yield f"machine {machine} is not referred to by a placement directive"
 
 
+def _words(bundle: Bundle, _: Charms) -> Iterator[str]:
+    """Bases and constraints, of the whole, of applications and of machines."""
+    applications, machines = bundle["applications"], bundle.get("machines", {})
+    parts = {f"application {name}": part for name, part in applications.items()}
+    parts |= {f"machine {name}": part or {} for name, part in machines.items()}
+    bases = {"the bundle": bundle.get("default-base")}
+    bases |= {name: part.get("base") for name, part in parts.items()}
+    for name, base in bases.items():
+        if base is not None and (fault := bundle_words.fault_of_base(base)):
+            yield f"{fault} ({name})"
+    for name, part in parts.items():
+        given = part.get("constraints", "")
+        if fault := bundle_words.fault_of_constraints(given):
+            yield f"{fault} ({name})"
+
+
 def _placements(bundle: Bundle, _: Charms) -> Iterator[str]:
     applications = bundle["applications"]
     for name, app in applications.items():
@@ -106,6 +124,8 @@ def _placements(bundle: Bundle, _: Charms) -> Iterator[str]:
                     yield f"placement {place} refers to a machine not defined in this bundle"
             elif owner not in applications:
                 yield f"placement {place} refers to an application not defined in this bundle"
+            elif not number.isdigit():
+                yield f"placement {place} has an invalid unit"
             elif int(number) >= applications[owner].get("num_units", 0):
                 yield f"placement {place} specifies a unit greater than the units of {owner}"
 

@@ -52,6 +52,22 @@ def test_what_the_article_types_is_valid(article):
     )
 
 
+def test_bases_and_constraints_that_juju_takes(article):
+    article["applications"]["docker"] |= {
+        "base": "ubuntu@22.04",
+        "constraints": "mem=4G cores=2 root-disk=40.5G arch=amd64 tags=a,b zones=",
+    }
+
+    assert bundles.faults(article, CHARMS) == []
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_mumble_is_reached_by_voice_too(path):
+    mumble = bundles.load(path)["applications"]["docker-mumble"]
+
+    assert mumble["options"]["ports"] == "64738:64738/tcp 64738:64738/udp"
+
+
 def test_overlay_removes_an_application_with_its_relations(article):
     merged = bundles.merge(article, {"applications": {"docker-mumble": None}})
 
@@ -84,6 +100,17 @@ def test_overlay_adds_to_the_options(article):
         (["applications", "docker", "to"], ["9"], "refers to a machine not defined"),
         (["applications", "docker-selfoss", "to"], ["web/0"], "application not defined"),
         (["applications", "docker-selfoss", "to"], ["docker/1"], "a unit greater than"),
+        (["applications", "docker-selfoss", "to"], ["docker/x"], "has an invalid unit"),
+        (["default-base"], "24.04", "base 24.04 is not OS@VERSION"),
+        (["default-base"], "ubuntu@24.04/daily", "is not OS@VERSION"),
+        (["applications", "docker", "base"], "ubuntu@noble", "(application docker)"),
+        (["machines", "0"], {"base": "ubuntu@"}, "(machine 0)"),
+        (["machines", "0"], {"constraints": "cores=many"}, "bad constraint cores=many"),
+        (["applications", "docker", "constraints"], "mem=4X", "bad constraint mem=4X"),
+        (["applications", "docker", "constraints"], "memory=4G", "unknown constraint memory"),
+        (["applications", "docker", "constraints"], "mem", "malformed constraint mem"),
+        (["applications", "docker", "constraints"], "mem=1 mem=2", "mem is set twice"),
+        (["applications", "docker", "constraints"], 4, "are not a text"),
         (["applications", "docker-selfoss", "options", "colour"], 1, "has no option colour"),
         (["applications", "docker-selfoss", "options", "watch"], "1", "must be a float"),
         (["applications", "docker", "options"], {"mtu": True}, "must be a int"),
