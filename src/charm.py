@@ -89,9 +89,9 @@ class DockerBuildHookCharm(ops.CharmBase):
         wanted = wanted.with_helper_for(desired.registry.projects)
         changed = project_secrets.write(wanted, desired.secrets, desired.named_secrets)
         service.ensure_registry(wanted.product, desired.registry)
+        renewal.deploy_again(wanted.product, desired.registry, changed)  # seen once only
         service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
-        renewal.deploy_again(wanted.product, desired.registry, changed)
         self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
         self.unit.set_workload_version(__version__)
         self._publish(desired)
@@ -154,8 +154,9 @@ class DockerBuildHookCharm(ops.CharmBase):
         return [*events, on.update_status, on.builds_changed]
 
     def _work_out(self) -> state.Desired:
-        known = {r.app: secret for r in self.requests if (secret := self.secrets.get(r.app))}
-        own = {r.app: project_secrets.read(self.model, r, self.app.name) for r in self.requests}
+        here = [request for request in self.requests if request.is_here]
+        known = {r.app: secret for r in here if (secret := self.secrets.get(r.app))}
+        own = {r.app: project_secrets.read(self.model, r, self.app.name) for r in here}
         present = service.present_registry(self.options.product)
         lack = self.certificates.lack(self.options)
         return state.desired(

@@ -45,8 +45,10 @@ def statuses(
     distant = [text for r in requests if (text := elsewhere(r, units))]
     blocked = [f"{app}: {problem}" for app, problem in desired.problems] + distant
     blocked += [f"{name}: {fate.problem}" for name, fate in fates.items() if fate.problem]
+    silent = [r.app for r in requests if r.is_here and r.project is None and r.problem is None]
     return [
         *(ops.BlockedStatus(text) for text in blocked),
+        *(ops.WaitingStatus(f"{app} has not said which repository it is yet") for app in silent),
         ops.ActiveStatus(_summary(desired, fates)),
     ]
 

@@ -62,7 +62,7 @@ def ensure_state(wanted: config.Config) -> None:
     """
     state = wanted.product.state
     machine.ensure_user(config.WEB_USER)
-    machine.ensure_user(wanted.user, None if machine.has_group(wanted.user) else GROUP)
+    machine.ensure_user(wanted.user, wanted.user if machine.has_group(wanted.user) else GROUP)
     machine.ensure_folder(state, 0o3770, wanted.user, GROUP, whole=False)
     for path, mode, user in (
         (wanted.product.secrets, 0o710, config.WEB_USER),
@@ -201,7 +201,7 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
     host = wanted.product.listen
     return {
         "command": " ".join(command(wanted.product)),
-        "environment": "\n".join(f'Environment="{k}={v}"' for k, v in variables.items()),
+        "environment": "\n".join(f'Environment="{k}={_quoted(v)}"' for k, v in variables.items()),
         "state": wanted.product.state,
         "user": wanted.user,
         "web_user": config.WEB_USER,
@@ -209,13 +209,19 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
         "database": wanted.product.database,
         "turn": wanted.product.database.with_suffix(".turn"),
         "docker_group": DOCKER_GROUP,
-        "address": f"[{host}]" if ":" in host else host,
+        "address": (f"[{host}]" if ":" in host else host).replace("%", "%%"),
         "port": wanted.product.port,
         "code": _code_digest(),
         "report": condition.path(wanted.product.run),
         "juju_unit": wanted.unit,
         "event": BUILDS_CHANGED,
     }
+
+
+def _quoted(value: str) -> str:
+    """A value between double quotes, as systemd.exec(5) reads them."""
+    plain = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return plain.replace("\n", "\\n")
 
 
 def _python_path() -> list[str]:

@@ -104,7 +104,8 @@ def _candidate(
     problems: dict[str, str],
 ) -> project.Project | None:
     if request.project is None:
-        problems[request.app] = request.problem or "has not said which repository it is yet"
+        if request.problem is not None:
+            problems[request.app] = request.problem
         return present.find(name_of(request))  # it may be kept from before: that goes on
     brought = _own(own, request.app)
     names = [file.name for file in _files(request.app, secrets.get(request.app))]

@@ -129,6 +129,25 @@ def test_a_changed_environment_is_deployed_again(hook, world, machine, history):
     assert asked == [builds.Cause.DEPLOY, builds.Cause.PUSH]
 
 
+def test_nor_is_it_lost_where_the_hook_fails_afterwards(hook, world, machine, history):
+    history.live("docker-selfoss", "c0ffee")
+    relation = asking(environment_secret="secret:s0")
+    first = ops.testing.Secret(ENVIRONMENT, id="secret:s0")
+    state = hook.run(hook.on.relation_changed(relation), world(relation, secrets=[first]))
+    secret = ops.testing.Secret(ENVIRONMENT, latest_content={"environment": "A=2"}, id="secret:s0")
+    others = [s for s in state.secrets if s.id != "secret:s0"]
+    changed = dataclasses.replace(state, secrets=[secret, *others], config={"concurrency": 5})
+    machine.broken = {"build-hook-worker.service"}
+
+    with pytest.raises(ops.testing.errors.UncaughtCharmError):
+        hook.run(hook.on.secret_changed(secret), changed)
+
+    store = builds.Builds(machine.folder / "state/build-hook.db")
+    asked = [build.cause for build in store.recent("docker-selfoss")]
+    store.close()
+    assert asked == [builds.Cause.DEPLOY, builds.Cause.PUSH]
+
+
 def test_a_project_that_is_gone_takes_its_files_along(hook, run, machine):
     relation = asking(environment_secret="secret:s0")
     state = run(relation, ENVIRONMENT)
@@ -136,3 +155,18 @@ def test_a_project_that_is_gone_takes_its_files_along(hook, run, machine):
     hook.run(hook.on.relation_broken(state.get_relation(relation.id)), state)
 
     assert secret_files(machine) == {}
+
+
+def test_secrets_of_projects_elsewhere_are_not_read(hook, world, monkeypatch):
+    asked = []
+    read = ops.Model.get_secret
+    monkeypatch.setattr(
+        ops.Model, "get_secret", lambda self, **which: asked.append(which) or read(self, **which)
+    )
+    elsewhere = dockerfile_testing.relation_for_build_hook(
+        app="blog", machine="another:0", environment_secret="secret:s0"
+    )
+
+    hook.run(hook.on.relation_changed(elsewhere, remote_unit=0), world(elsewhere, leader=False))
+
+    assert asked == []
