@@ -10,7 +10,7 @@ from typing import Any
 
 from build_hook import registry, settings
 from build_hook.web.api import routes
-from docs import charm_options
+from docs import actions_page, charm_options
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -94,6 +94,7 @@ def pages() -> dict[str, str]:
     return {
         "src/build_hook/registry.schema.json": json.dumps(schema, indent=2) + "\n",
         "config.yaml": charm_options.text(),
+        "docs/reference/actions.md": actions_page.text(),
         "docs/reference/settings.md": f"{SETTINGS_INTRO}\n{_settings_table()}",
         "docs/reference/registry.md": f"{REGISTRY_INTRO}\n{_sections(schema)}",
         "docs/reference/api.md": f"{API_INTRO}\n{_calls()}",
