@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ENDPOINT = "certificates"
 NAME = "juju"  # by which projects and the option tls-certificate mean it
 _LONGEST_COMMON_NAME = 64  # ub-common-name of RFC 5280
+# Of its time, when it is asked for again: of 90 days, before its status says that it expires.
+_RENEWED = 0.8
 
 
 class Certificates(ops.Object):
@@ -95,6 +97,7 @@ class Certificates(ops.Object):
             certificate_requests=self._requests,
             mode=tls_certificates.Mode.UNIT,
             key_algorithm=tls_certificates.KeyAlgorithm.ECDSA,
+            renewal_relative_time=_RENEWED,
         )
 
     def _requests(self, _: object) -> list[Any]:

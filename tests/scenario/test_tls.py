@@ -176,6 +176,19 @@ def test_an_expiry_asks_again(hook, settled, ca):
     assert one.sans_dns == other.sans_dns
 
 
+def test_one_of_ninety_days_is_renewed_before_it_is_said_to_expire_soon(hook, world, ca):
+    tls, shop = relation(), project("shop.example.org")
+    state = hook.run(hook.on.relation_changed(tls), world(tls, shop))
+    days = datetime.timedelta(days=90)
+    answered = ca.answer(state.get_relation(tls.id), days)
+
+    state = hook.run(hook.on.relation_changed(answered), replaced(state, answered))
+
+    secret = next(s for s in state.secrets if "csr" in s.tracked_content)
+    ends = datetime.datetime.now(datetime.UTC) + days
+    assert (ends - secret.expire).total_seconds() > certificate.SOON
+
+
 def test_a_refusal_is_told(hook, world, ca):
     tls, shop = relation(), project("shop.example.org")
     state = hook.run(hook.on.relation_changed(tls), world(tls, shop))
