@@ -1,5 +1,6 @@
 """A machine with apt, systemd and an engine in memory; daemon.json is a real file."""
 
+import json
 import pathlib
 
 from tests.scenario import charms
@@ -16,6 +17,7 @@ class FakeHost:
         self.held = set()
         self.containers = []
         self.running = True
+        self.drivers = ["journald", "json-file", "syslog"]
         self.fails = set()
         self.says = {}  # what a command says as it fails, once for each text
 
@@ -76,6 +78,8 @@ class FakeHost:
     def _docker(self, rest):
         if rest[0] == "ps":
             return "".join(f"{name}\n" for name in self.containers)
+        if rest[-1] == "{{json .Plugins.Log}}":
+            return json.dumps(self.drivers)
         return f"answer to {' '.join(rest[:2])}\n"
 
     def snapshot(self, folder: pathlib.Path) -> dict[str, tuple[int, int]]:

@@ -285,12 +285,27 @@ REFUSED = ops.BlockedStatus(
 
 @pytest.fixture
 def refused(docker, host):
-    """A log driver that the engine does not know: it starts again with what it had."""
+    """A log driver that it does not start with: it starts again with what it had."""
     settled = docker.run(docker.on.start(), state())
     host.changes.clear()
     host.says["systemctl restart"] = ["no such driver"]
-    wrong = dataclasses.replace(settled, config={"log-driver": "nosuch"})
+    wrong = dataclasses.replace(settled, config={"log-driver": "syslog"})
     return docker.run(docker.on.config_changed(), wrong)
+
+
+def test_a_log_driver_that_the_engine_has_not_is_refused_and_nothing_is_restarted(docker, host):
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+    wrong = dataclasses.replace(settled, config={"log-driver": "nonsense"})
+
+    out = docker.run(docker.on.config_changed(), wrong)
+
+    assert daemon() == {"live-restore": True}
+    assert host.changes == []
+    assert out.unit_status == ops.BlockedStatus(
+        "Config log-driver: nonsense is none that the engine has: journald, json-file, syslog. "
+        "Use: juju config docker log-driver=VALUE"
+    )
 
 
 def test_settings_that_the_engine_refuses_are_taken_back(host, refused):
@@ -322,7 +337,7 @@ def test_until_the_config_is_another(docker, host, refused):
 def test_or_the_machine_was_started_anew(docker, host, refused):
     out = docker.run(docker.on.start(), refused)
 
-    assert daemon()["log-driver"] == "nosuch"
+    assert daemon()["log-driver"] == "syslog"
     assert out.unit_status == ops.ActiveStatus()
 
 

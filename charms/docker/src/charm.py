@@ -103,6 +103,7 @@ class DockerCharm(ops.CharmBase):
         self._ensure_packages(wanted)
         registry = self._registry()
         engine_host.ensure_authority(registry.address, registry.authority)
+        self._refuse_unknown_driver(present.get("log-driver"), wanted.log_driver)
         self._ensure_keys(present, wanted.keys, restart=self._ensure_proxies())
         if not engine_host.is_running():
             engine_host.apply("start")
@@ -144,6 +145,17 @@ class DockerCharm(ops.CharmBase):
 
     def _announce(self, text: str) -> None:
         self.unit.status = ops.MaintenanceStatus(text)
+
+    def _refuse_unknown_driver(self, present: object, wanted: str | None) -> None:
+        """Refuse a driver that the engine would take and then start no container with."""
+        if wanted in (None, present) or not engine_host.is_running():
+            return
+        known = engine_host.log_drivers()
+        if wanted not in known:
+            raise engine_host.EngineError(
+                f"Config log-driver: {wanted} is none that the engine has: {', '.join(known)}. "
+                f"Use: juju config {self.app.name} log-driver=VALUE"
+            )
 
     def _refuse_to_move(self, present: dict[str, object], wanted: dict[str, object]) -> None:
         """Refuse to leave containers behind: with another data-root the engine knows none."""

@@ -75,6 +75,11 @@ def has_containers() -> bool:
     return is_running() and bool(docker("ps", "--all", "--quiet", "--last", "1").strip())
 
 
+def log_drivers() -> tuple[str, ...]:
+    """The log drivers that the engine has, those of its plugins too."""
+    return tuple(json.loads(docker("info", "--format", "{{json .Plugins.Log}}")))
+
+
 def release(folder: str) -> None:
     """Have the engine stop its containers when it is restarted next, if its data is there.
 
