@@ -57,6 +57,14 @@ def test_fork_bomb_is_stopped(host):
     assert reason.startswith("building: The build wanted more than 64 processes and was stopped")
 
 
+def test_exceptions_of_its_own_hide_no_build(host):
+    """What a Dockerfile says of NO_PROXY stands beside what the warden looks for."""
+    mine = f"ENV NO_PROXY=bomb.{host.settings.instance}.build-hook.invalid no_proxy=elsewhere"
+    reason = stopped(serve(host, "hidden"), unlike_any_cached(mine, FORK_BOMB))
+
+    assert "wanted more than 64 processes and was stopped" in reason
+
+
 def test_memory_hog_is_stopped(host):
     reason = stopped(serve(host, "hog"), unlike_any_cached(MEMORY_HOG))
 

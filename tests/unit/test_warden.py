@@ -19,11 +19,11 @@ class Machine:
         self.root = folder / "cgroup"
         self.executor.mkdir()
 
-    def start(self, name, mark=MARK, memory=0):
+    def start(self, name, mark=MARK, memory=0, before=()):
         bundle = self.executor / name
         bundle.mkdir()
         config = {
-            "process": {"env": ["PATH=/bin", f"NO_PROXY=*.lan,{mark}"]},
+            "process": {"env": ["PATH=/bin", *before, f"NO_PROXY=*.lan,{mark}"]},
             "linux": {"cgroupsPath": f"/docker/buildkit/{name}"},
         }
         for controller, files in {
@@ -88,6 +88,32 @@ def test_step_is_limited_and_a_strangers_is_not(machine, watcher):
         assert machine.limits("step") == ("20000", "600", "80")
         assert machine.limits("stranger") == ("", "", "")
         ward.check()
+        machine.end("step")
+
+
+@pytest.mark.parametrize("longer", [f"my-{MARK}", f"web.{MARK}", f"{MARK}.more"])
+def test_project_whose_name_is_part_of_anothers_gets_none_of_its_steps(machine, watcher, longer):
+    with (
+        watcher.watching(MARK, ONE, nothing) as shop,
+        watcher.watching(longer, ALL, nothing) as other,
+    ):
+        machine.start("step", mark=longer)
+        watcher.look()
+
+        assert (list(shop.steps), list(other.steps)) == ([], ["step"])
+        machine.end("step")
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY=other", "no_proxy=a,other", "MARK=other"])
+def test_dockerfile_cannot_pass_its_step_off_as_anothers(machine, watcher, variable):
+    with (
+        watcher.watching("other", ALL, nothing) as other,
+        watcher.watching(MARK, ONE, nothing) as shop,
+    ):
+        machine.start("step", before=(variable,))
+        watcher.look()
+
+        assert (list(shop.steps), list(other.steps)) == (["step"], [])
         machine.end("step")
 
 

@@ -137,11 +137,10 @@ class Warden:
     def _take_up(self, name: str) -> bool:
         try:
             config: Any = json.loads((self._executor / name / "config.json").read_bytes())
-            environment = ",".join(config["process"]["env"])
+            ward = self._ward_of(config["process"]["env"])
             group = cgroups.Group(config["linux"]["cgroupsPath"], self._root)
         except (OSError, ValueError, LookupError):
             return False  # it is written at this moment, or gone
-        ward = next((ward for ward in self._wards if ward.mark in environment), None)
         if ward is None:
             self._strangers.add(name)
             return False
@@ -149,6 +148,12 @@ class Warden:
             return False
         ward.steps[name] = group
         return True
+
+    def _ward_of(self, variables: list[str]) -> Ward | None:
+        """Whose step it is: what BuildKit adds stands behind whatever a Dockerfile says."""
+        by_mark = {ward.mark: ward for ward in self._wards}
+        marks = (_last_exception(variable) for variable in reversed(variables))
+        return next((by_mark[mark] for mark in marks if mark in by_mark), None)
 
     def _groups(self) -> list[cgroups.Group]:
         return [group for ward in self._wards for group in ward.steps.values()]
@@ -189,6 +194,12 @@ class Warden:
                 _log.error("a step of %s does not end", ward.mark)
                 return
             time.sleep(_LOOK_EVERY)
+
+
+def _last_exception(variable: str) -> str | None:
+    """Where the mark stands: the last host of NO_PROXY, as one whole name."""
+    name, _, value = variable.partition("=")
+    return value.rpartition(",")[2] if name.upper() == "NO_PROXY" else None
 
 
 def _folders(executor: pathlib.Path) -> set[str]:
