@@ -10,6 +10,7 @@ import machine
 import service
 import tls
 from build_hook import errors, labels, registry, settings
+from build_hook.deploy import programs
 from build_hook.proxy import kernel
 
 DOCKER = "/usr/bin/docker"
@@ -64,11 +65,8 @@ def _remove_units() -> None:
 
 
 def _remove_helper(file: pathlib.Path) -> None:
-    # Imported here: it brings the engine's library, and all other hooks do without.
-    from build_hook.deploy.sources import script
-
     with contextlib.suppress(errors.SettingsError):
-        script.take_helper_away(file)
+        programs.take_helper_away(file)
 
 
 def _remove_objects(of: settings.Settings) -> None:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 from build_hook import certificate, errors, registry, secret_files, settings
-from build_hook.deploy import builder, capabilities, ceilings, clients, engine, images, lock
+from build_hook.deploy import capabilities, ceilings, clients, engine, guard, images, lock
 from build_hook.deploy.repository import git_release, lfs
 from build_hook.proxy import kernel, process, runtime
 
@@ -83,7 +83,7 @@ def _build_limits(with_settings: settings.Settings) -> str:
     if with_settings.build_limits == "off":
         return "turned off"
     docker = engine.Engine(with_settings.docker_host, with_settings.instance)
-    builder.Builder(with_settings, docker).require_limits()
+    guard.Guard(with_settings, docker).require()
     require_own_account(with_settings.run / "worker.lock")
     most = ceilings.of_settings(with_settings)
     return (

@@ -64,6 +64,14 @@ def network_name(instance: str, project: str | None = None) -> str:
     return f"build-hook-{instance}" + (f"-{project}" if project else "")
 
 
+def step_mark(instance: str, unit: str) -> str:
+    """What tells the steps of a build from those of everybody else's: a host name of no host.
+
+    One of a project is built at a time. ``.invalid`` is never a host (RFC 6761).
+    """
+    return f"{unit}.{instance}.build-hook.invalid"
+
+
 def not_ours(given: dict[str, str]) -> dict[str, str]:
     """The labels that somebody wants to add.
 

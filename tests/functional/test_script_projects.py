@@ -6,6 +6,7 @@ import shlex
 import socket
 import subprocess
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -155,6 +156,22 @@ def test_a_version_that_does_not_prove_itself_gets_no_traffic(old):
     assert failed.phase is PHASE.FAILED
     assert "died with exit status 3" in (failed.reason or "")
     assert project.get() == version
+
+
+def test_what_scripts_build_is_held_within_limits(old):
+    project = selfoss(old, "greedy", of_build={"limits": {"pids": 64}, "timeout": 60})
+    serving = project.live()
+    bomb = (
+        DOCKERFILE.format(base=old.base)
+        + f"RUN : {uuid.uuid4()}; b() {{ b | b & }}; b; sleep 60\n"
+    )
+
+    failed = project.deploy(Dockerfile=bomb)
+
+    assert failed.phase is PHASE.FAILED
+    assert "The build wanted more than 64 processes and was stopped" in (failed.reason or "")
+    assert failed.finished - failed.created < 45
+    assert project.serving().build == serving.id
 
 
 def test_scripts_without_the_helper_keep_names_and_one_off_containers(old):

@@ -16,13 +16,14 @@ LAYERS = (
     "composed reporter secret_files settings",
     "project",
     "part",
-    "claims compose container_logs deployed matching redaction repository repository_settings "
-    "runspec shipping shown_settings",
+    "claims compose container_logs deployed matching programs redaction repository "
+    "repository_settings runspec shipping shown_settings",
     "answers cgroups checkout clients engine forges store",
     "clones inspection lock manifests networks spoken",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "makeup orders proxy rebuilds registry retries warden",
+    "guard",
     "adoption builder catalogue collect cost departures gate judge lookout scripted sentence "
     "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",

@@ -3,7 +3,7 @@ import pathlib
 import pytest
 
 from build_hook import errors, project, settings
-from build_hook.deploy import build_command, builder, clients, engine, process
+from build_hook.deploy import build_command, builder, clients, engine, guard, process
 
 
 class Engine(engine.Engine):
@@ -52,7 +52,8 @@ def build(tmp_path, monkeypatch):
         config = settings.load(
             tmp_path / "state", {f"BUILD_HOOK_{k}": v for k, v in environ.items()}
         )
-        by = builder.Builder(config, Engine("ssh://elsewhere", "abcd"))
+        docker = Engine("ssh://elsewhere", "abcd")
+        by = builder.Builder(config, docker, guard.Guard(config, docker))
         log = []
         order = build_command.Order(of, 1, "c0ffee", folder)
         return by.build(order, log.append, check_stop), log

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from build_hook import script
-from build_hook.deploy import marked
-from build_hook.deploy.sources import script as scripts
+from build_hook.deploy import marked, programs
 from build_hook.shim import docker, helper, spool
 
 SERVING = "a" * 64
@@ -43,7 +42,8 @@ def of(tmp_path, calls, monkeypatch):
     made.open(
         spool.Context(
             docker=str(program), project="shop", image_tag="ours/shop:7", labels=LABELS,
-            container="shop-7", network="ours", serving=SERVING, known_as="web",
+            container="shop-7", network="ours", no_proxy="*.lan,shop.invalid", serving=SERVING,
+            known_as="web",
         )
     )  # fmt: skip
     monkeypatch.setenv(spool.VARIABLE, str(made.folder))
@@ -73,8 +73,16 @@ def test_an_image_gets_labels_and_a_tag(of, calls, words):
 
     assert said(calls) == [
         f"{words} --label=io.build-hook.instance=i --label=io.build-hook.build=7 "
+        "--build-arg=NO_PROXY=*.lan,shop.invalid --build-arg=no_proxy=*.lan,shop.invalid "
         "--tag=ours/shop:7 --no-cache -t shop ."
     ]
+
+
+@pytest.mark.parametrize("own", ["--build-arg NO_PROXY=a,b", "--build-arg=no_proxy=c"])
+def test_exceptions_of_its_own_keep_the_mark_of_the_build(of, calls, own):
+    call(of, f"build {own} .")
+
+    assert said(calls)[0].endswith(f" --tag=ours/shop:7 {own},shop.invalid .")
 
 
 def test_a_build_that_fails_is_told(of):
@@ -203,7 +211,7 @@ class TestHelper:
         (tmp_path / "build_hook").mkdir()  # of the repository, and no affair of ours
         (tmp_path / "build_hook" / "__init__.py").write_text("raise SystemExit('shadowed')")
 
-        scripts.put_helper(tmp_path / "build-hook.py")
+        programs.put_helper(tmp_path / "build-hook.py")
         asked = [str(tmp_path / "build-hook.py"), "--help"]
         done = subprocess.run(asked, cwd=tmp_path, env={}, capture_output=True, text=True)
 
@@ -215,8 +223,8 @@ class TestHelper:
         file.parent.mkdir()
         file.write_text("#!/usr/bin/python\n")
 
-        scripts.put_helper(file)
-        scripts.put_helper(file)
+        programs.put_helper(file)
+        programs.put_helper(file)
 
         assert file.with_name("build-hook.py.before").read_text() == "#!/usr/bin/python\n"
         assert file.stat().st_mode & 0o777 == 0o755

@@ -73,13 +73,6 @@ class Place:
                 f"Upgrade the engine, or take build.{what} out of the project",
             )
 
-    def mark(self, name: str) -> str:
-        """What tells the steps of a project's build from those of everybody else.
-
-        One of a project is built at a time. ``.invalid`` is never a host (RFC 6761).
-        """
-        return f"{name}.{self.instance}.build-hook.invalid"
-
 
 def compose(order: Order, place: Place, id_file: pathlib.Path) -> tuple[str, ...]:
     """The whole command.
@@ -112,6 +105,12 @@ def compose(order: Order, place: Place, id_file: pathlib.Path) -> tuple[str, ...
     )
 
 
+def exceptions(mark: str, *given: str) -> str:
+    """NO_PROXY of a build's steps: the first that says something, or this machine's; the mark."""
+    known = next(filter(None, (*given, _no_proxy(os.environ))), "")
+    return f"{known},{mark}" if known else mark
+
+
 def _labels(order: Order, place: Place) -> Iterator[str]:
     named = labels.of_image(place.instance, order.project.name, order.build, order.commit)
     for key, value in {**order.project.build.labels, **named}.items():
@@ -120,10 +119,9 @@ def _labels(order: Order, place: Place) -> Iterator[str]:
 
 def _arguments(order: Order, place: Place) -> Iterator[str]:
     given = dict(order.project.build.args)
-    unproxied = [given.pop(name, "") for name in _NO_PROXY] + [_no_proxy(os.environ)]
-    known = next(filter(None, unproxied), "")
-    mark = place.mark(order.project.name)
-    given |= dict.fromkeys(_NO_PROXY, f"{known},{mark}" if known else mark)
+    unproxied = [given.pop(name, "") for name in _NO_PROXY]
+    mark = labels.step_mark(place.instance, order.project.name)
+    given |= dict.fromkeys(_NO_PROXY, exceptions(mark, *unproxied))
     if order.fresh:
         given[FRESH] = str(order.build)
     for key, value in given.items():

@@ -1,5 +1,6 @@
 """``docker`` for a project's scripts: passes on what it is told, but for what makes a version."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ _ABOUT_CONTAINERS = frozenset(
     }
 )  # fmt: skip
 _WITH_VALUE = frozenset({"-t", "--time", "--timeout", "-s", "--signal"})
+_NO_PROXY = re.compile(r"(--build-arg=)?(NO_PROXY|no_proxy)=")
 _SHORTEST_ID = 12
 
 
@@ -40,10 +42,14 @@ class Shim:
     # Private
 
     def _build(self, argv: Sequence[str], rest: Sequence[str]) -> int:
-        """Build as told, with labels by which the image is found again."""
+        """Build as told, with labels by which the image is found again, and within limits."""
+        context = self._context
         head = list(argv[: len(argv) - len(rest)])
-        ours = [f"--label={key}={value}" for key, value in self._context.labels.items()]
-        status = self._pass([*head, *ours, f"--tag={self._context.image_tag}", *rest])
+        ours = [f"--label={key}={value}" for key, value in context.labels.items()]
+        ours += [f"--build-arg={name}={context.no_proxy}" for name in ("NO_PROXY", "no_proxy")]
+        mark = context.no_proxy.rpartition(",")[2]
+        said = [f"{word},{mark}" if _NO_PROXY.match(word) else word for word in rest]
+        status = self._pass([*head, *ours, f"--tag={context.image_tag}", *said])
         if status != 0:
             self._spool.tell_problem(f"docker build failed with exit status {status}")
         return status

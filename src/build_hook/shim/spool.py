@@ -21,7 +21,7 @@ class Context:
 
     ``container`` is the name of the container to make, ``serving`` the id of the one that serves
     and ``known_as`` the name that the scripts gave it; ``alone`` says that two versions must not
-    run at once.
+    run at once. ``no_proxy`` is NO_PROXY of the steps, the mark of the build its last name.
     """
 
     docker: str
@@ -30,6 +30,7 @@ class Context:
     labels: Mapping[str, str]
     container: str
     network: str
+    no_proxy: str
     serving: str | None = None
     known_as: str | None = None
     alone: bool = False

@@ -3,7 +3,7 @@
 import logging
 
 from build_hook import errors, project, settings
-from build_hook.deploy import builder, checkout, engine
+from build_hook.deploy import builder, checkout, engine, guard, programs
 from build_hook.deploy.sources import base, compose, dockerfile, image, script
 
 Found = base.Found
@@ -18,11 +18,12 @@ class Sources:
     """The kinds, each made once; which one a project has, the project says."""
 
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
-        by = builder.Builder(with_settings, docker_engine)
+        watch = guard.Guard(with_settings, docker_engine)
+        by = builder.Builder(with_settings, docker_engine, watch)
         self._dockerfile = dockerfile.Dockerfile(with_settings, docker_engine, by)
         self._image = image.Image(with_settings, docker_engine)
         self._compose = compose.Compose(with_settings, docker_engine, by)
-        self._script = script.Script(with_settings, docker_engine)
+        self._script = script.Script(with_settings, docker_engine, watch)
 
     def of(self, of: project.Project) -> Source:
         """Where a project's images come from."""
@@ -39,6 +40,6 @@ def prepare(with_settings: settings.Settings) -> None:
     script.discard_all(with_settings)
     if with_settings.script_helper is not None:
         try:
-            script.put_helper(with_settings.script_helper)
+            programs.put_helper(with_settings.script_helper)
         except errors.SettingsError as error:
             _log.error("%s", error)  # projects that need it say so, others go on

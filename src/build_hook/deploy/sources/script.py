@@ -8,37 +8,41 @@ import dataclasses
 import os
 import pathlib
 import pwd
-import shlex
 import shutil
-import sys
 import time
+from collections.abc import Callable
 
-import build_hook
 from build_hook import deployed, errors, labels, project, service, settings
 from build_hook.deploy import (
+    build_command,
     clients,
     clones,
     containers,
     engine,
+    guard,
     job,
     marked,
     process,
+    programs,
     runspec,
 )
 from build_hook.deploy.sources import base, repository
 from build_hook.shim import runline, spool
 
-_SHIM = "build_hook.shim"
-_PRODUCT = pathlib.Path(build_hook.__file__).resolve().parent.parent
 _UNSAID = service.Port(target=1, published=1)
-_PROGRAMS = {"docker": "docker", "build-hook.py": "helper"}
 
 
 class Script(repository.Repository):
     """Runs the build script, and finds what it started."""
 
-    def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
+    def __init__(
+        self,
+        with_settings: settings.Settings,
+        docker_engine: engine.Engine,
+        by_guard: guard.Guard,
+    ) -> None:
         super().__init__(with_settings, docker_engine)
+        self._guard = by_guard
         self._containers = containers.Containers(docker_engine, with_settings)
         self._clones = clones.Clones(with_settings.scripts)
 
@@ -51,7 +55,8 @@ class Script(repository.Repository):
         discard(about.folder)
         about.open(self._context(of))
         try:
-            self._run(of, folder, about)
+            with self._guard.watching(of.project.build, self._mark(of), of.log) as check:
+                self._run(of, folder, about, check)
             started, problem = about.started(), about.problem()
         finally:
             discard(about.folder)
@@ -77,40 +82,45 @@ class Script(repository.Repository):
             labels=labels.of_build(instance, name, build, of.commit),
             container=labels.container_name(instance, name, build),
             network=self._containers.network(),
+            no_proxy=build_command.exceptions(self._mark(of)),
             serving=live.id if live else None,
             known_as=before.known_as if isinstance(before, deployed.Deployed) else None,
             alone=not of.project.scripts.overlap,
         )
 
-    def _run(self, of: job.Job, folder: pathlib.Path, about: spool.Spool) -> None:
-        script = of.project.scripts.build
-        program = folder / script
-        if not os.access(program, os.X_OK) or not program.is_file():
-            raise errors.ScriptError(
-                f"The repository has no program {script!r}",
-                f"Commit it (git add --chmod=+x {script}), or correct script.build",
-            )
-        timeout = of.project.build.timeout
+    def _mark(self, of: job.Job) -> str:
+        return labels.step_mark(self._engine.instance, of.project.name)
+
+    def _run(
+        self,
+        of: job.Job,
+        folder: pathlib.Path,
+        about: spool.Spool,
+        check: Callable[[], None],
+    ) -> None:
+        script, timeout = of.project.scripts.build, of.project.build.timeout
+        program = _program(folder, script)
         deadline = time.monotonic() + timeout
-        branch = clones.branch(of.build.ref)
+        check_stop = guard.both(check, of.check_stop)
         try:
             process.run(
-                (str(program), clones.name(of.project), branch),
+                (str(program), clones.name(of.project), clones.branch(of.build.ref)),
                 timeout=timeout,
                 cwd=folder,
                 env=self._environment(of.project, about),
                 inherit=False,
                 on_line=of.log,
-                check_stop=of.check_stop,
+                check_stop=check_stop,
             )
         except process.ProcessError as error:
+            check()
             if error.code is None:
                 raise _late(timeout) from error
             about.tell_problem(f"{script} ended with exit status {error.code}")
             of.log(f"{script} ended with exit status {error.code}")
         try:  # what it put into the background belongs to the build
             marked.wait(
-                spool.VARIABLE, str(about.folder), deadline=deadline, check_stop=of.check_stop
+                spool.VARIABLE, str(about.folder), deadline=deadline, check_stop=check_stop
             )
         except TimeoutError as error:
             raise _late(timeout) from error
@@ -121,7 +131,7 @@ class Script(repository.Repository):
         return {
             **runspec.environment(of, self._settings.secrets),
             **clients.find().env,
-            "PATH": f"{programs(self._settings)}:{os.environ.get('PATH', os.defpath)}",
+            "PATH": f"{programs.folder(self._settings)}:{os.environ.get('PATH', os.defpath)}",
             "HOME": user.pw_dir,
             "USER": user.pw_name,
             "LOGNAME": user.pw_name,
@@ -157,72 +167,6 @@ class Script(repository.Repository):
         return base.Made(str(image), ran)
 
 
-def programs(with_settings: settings.Settings) -> pathlib.Path:
-    """The folder of the programs that stand in for others, made new if it is not up to date."""
-    folder = with_settings.scripts / ".programs"
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for name, module in _PROGRAMS.items():
-        write_program(folder / name, module)
-    return folder
-
-
-def put_helper(file: pathlib.Path) -> None:
-    """Put 2015's helper at its old path; one of another origin is kept beside it.
-
-    Raises:
-        SettingsError: if that cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.is_file() and _SHIM not in file.read_text(encoding="utf-8", errors="replace"):
-            file.replace(file.with_name(f"{file.name}.before"))
-        write_program(file, _PROGRAMS["build-hook.py"])
-    except OSError as error:
-        raise errors.SettingsError(
-            f"The helper {file} cannot be written: {error.strerror}",
-            "Correct script_helper, or let the user of the worker write there",
-        ) from error
-
-
-def take_helper_away(file: pathlib.Path) -> None:
-    """Undo what was put there; what lay at its path before lies there again.
-
-    Raises:
-        SettingsError: if that cannot be done.
-    """
-    before = file.with_name(f"{file.name}.before")
-    try:
-        if not file.is_file() or _SHIM not in file.read_text(encoding="utf-8", errors="replace"):
-            return
-        file.unlink()
-        if before.exists():
-            before.replace(file)
-        elif not any(file.parent.iterdir()):
-            file.parent.rmdir()
-    except OSError as error:
-        raise errors.SettingsError(
-            f"The helper {file} cannot be removed: {error.strerror}", "Remove it"
-        ) from error
-
-
-def write_program(file: pathlib.Path, module: str) -> None:
-    """Write a program that runs a module of the shim."""
-    # Scripts have a clean environment: where the product is, a variable of the worker's may say.
-    # With -P no folder of the repository comes before it.
-    code = (
-        f"import runpy, sys; sys.path.insert(0, {str(_PRODUCT)!r}); "
-        f"runpy.run_module('{_SHIM}.{module}', run_name='__main__', alter_sys=True)"
-    )
-    argv = shlex.join([sys.executable, "-P", "-c", code])
-    text = f'#!/bin/sh\nexec {argv} "$@"\n'
-    if file.is_file() and file.read_text(encoding="utf-8") == text:
-        return
-    draft = file.with_name(f".{file.name}.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.chmod(0o755)
-    draft.replace(file)
-
-
 def discard(folder: pathlib.Path) -> None:
     """End what is left of a build's scripts, and its folder: nothing more is started for it."""
     if folder.exists():
@@ -234,6 +178,16 @@ def discard_all(with_settings: settings.Settings) -> None:
     """The same for all builds that a crash left."""
     for folder in (with_settings.run / "scripts").glob("*"):
         discard(folder)
+
+
+def _program(folder: pathlib.Path, script: str) -> pathlib.Path:
+    program = folder / script
+    if not os.access(program, os.X_OK) or not program.is_file():
+        raise errors.ScriptError(
+            f"The repository has no program {script!r}",
+            f"Commit it (git add --chmod=+x {script}), or correct script.build",
+        )
+    return program
 
 
 def _late(timeout: float) -> errors.ScriptError:
