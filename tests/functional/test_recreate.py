@@ -56,6 +56,26 @@ def test_requests_wait_and_never_two_run(host):
     assert watcher.most == 1
 
 
+def test_a_project_that_comes_meanwhile_lets_nobody_go_on(host):
+    """It needs a reload of the proxy: requests wait in the worker before it and in the next."""
+    lock = host.add("lock-reload", strategy="recreate", health={"min_uptime": 4})
+    lock.live()
+    reloads = host.log().count("Reloading HAProxy")
+
+    with traffic.Traffic({"lock": lock.url}, 5) as load:
+        assert load.wait_for("lock", lock.version, 10)
+        commit = lock.push()
+        lock.until(builds.Phase.GATING, commit)
+        host.add("lock-beside")
+        host.until(lambda: host.log().count("Reloading HAProxy") > reloads, "the reload")
+        assert lock.build_of(commit).phase is builds.Phase.GATING
+        assert lock.ended(commit).phase is builds.Phase.LIVE
+        assert load.wait_for("lock", lock.version, 5)
+        load.stop()
+
+    assert load.failures() == {}
+
+
 def test_connections_wait_as_well(host):
     lock = host.add("lock-tcp", "tcp", strategy="recreate", drain=0.2)
     lock.live()

@@ -155,6 +155,33 @@ def test_a_worker_that_starts_anew_lets_all_go_on_whatever_its_project_is_now(st
     assert waiting.ended() == [(200, "127.0.1.9")] * 2
 
 
+def test_a_switch_that_a_crash_cut_in_half_is_finished_at_the_next_start(stage):
+    """The file says what serves, and no reload is needed: but nobody has told HAProxy."""
+    port = product.free_port()
+    stage.add("shop", {"published": port})  # in slot 0
+    switch(stage, "shop", "127.0.1.8")  # in slot 1
+    stage.front._runtime.command = crash
+    with pytest.raises(Crash):
+        switch(stage, "shop", "127.0.1.9")  # in slot 0 again, where a new front begins
+    assert Waiting(stage, port, 1).ended() == [(200, "127.0.1.8")]
+
+    stage.front = front.Front(stage.settings)
+    target = places.Target(stage.projects["shop"], ("127.0.1.9",))
+    stage.front.publish(tuple(stage.projects.values()), {"shop": target})
+
+    assert Waiting(stage, port, 8).ended() == [(200, "127.0.1.9")] * 8
+    stage.front.switch(target)
+    assert Waiting(stage, port, 8).ended() == [(200, "127.0.1.9")] * 8
+
+
+class Crash(BaseException):
+    """What ends a process, as far as a test can have it."""
+
+
+def crash(*_: object) -> None:
+    raise Crash
+
+
 def test_a_kept_connection_goes_where_the_new_version_is(stage):
     """It came before a reload, and its next request after the switch of that project."""
     port = product.free_port()

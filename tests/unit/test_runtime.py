@@ -28,10 +28,15 @@ GONE = "Can't find the target PID matching the prefix '@!2'\n"
 
 
 @contextlib.contextmanager
-def answering(path: str, answers: Mapping[str, str]) -> Generator[None]:
+def answering(
+    path: str, answers: Mapping[str, str], asked: list[str] | None = None
+) -> Generator[None]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self.wfile.write(answers[self.rfile.readline().decode().strip()].encode())
+            line = self.rfile.readline().decode().strip()
+            if asked is not None:
+                asked.append(line)
+            self.wfile.write(answers[line].encode())
 
     with socketserver.UnixStreamServer(path, Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -69,3 +74,12 @@ def test_an_old_worker_that_ended_before_it_was_asked_is_passed_over(tmp_path):
     found = loads(tmp_path, {"show servers state": GONE, "show stat": GONE})
 
     assert found == [runtime.Load("shop", "a", "172.17.0.2", 2)]
+
+
+def test_old_workers_are_told_one_command_after_the_other(tmp_path):
+    told = {"show proc": PROCESSES, "@!2 build-hook go": "", "@!2 build-hook move shop": ""}
+    asked: list[str] = []
+    with answering(f"{tmp_path}/haproxy-master.sock", told, asked):
+        runtime.Runtime(tmp_path).tell_old("build-hook move shop", "build-hook go")
+
+    assert asked == ["show proc", "@!2 build-hook move shop", "@!2 build-hook go"]

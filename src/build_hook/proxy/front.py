@@ -2,15 +2,15 @@
 
 import contextlib
 import dataclasses
+import logging
 import threading
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 from build_hook import errors, project, settings
-from build_hook.proxy import certificates, frontends, places, planning, ports, rendering, runtime
+from build_hook.proxy import certificates, places, planning, ports, runtime, workers
 
+_log = logging.getLogger(__name__)
 _States = Sequence[runtime.ServerState]
-_COME_BACK = 10.0
 _OUTDATED = "what HAProxy was started with is not what it should do"
 
 
@@ -20,6 +20,7 @@ class Front:
     def __init__(self, with_settings: settings.Settings) -> None:
         self._settings = with_settings
         self._runtime = runtime.Runtime(with_settings.run)
+        self._workers = workers.Workers(self._runtime)
         self._ports = ports.Ports(with_settings, self._runtime)
         self._planner = planning.Planner(certificates.Certificates(with_settings), with_settings)
         self._places: dict[str, places.Place] = {}
@@ -46,8 +47,8 @@ class Front:
             self._planner.strangers = self._ports.strangers(self._wanted())
             is_first = self._loaded is None
             self._apply()
-            for name in self._places if is_first else ():
-                self.go(name)  # a crash may have left some waiting
+            if is_first:
+                self._settle(now)
 
     def require(self, of: project.Project) -> None:
         """Make sure that a project's ports are ours, or can be.
@@ -91,11 +92,11 @@ class Front:
             new = self._next_place(old, target)
             self._places[name] = new
             try:
-                self._apply(old, new)
+                self._apply(new)
             except errors.ProxyError:
                 self._places[name] = old
                 with contextlib.suppress(errors.ProxyError):
-                    self._apply(new, old)
+                    self._apply(old)
                 raise
 
     def move(self, name: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
@@ -118,39 +119,42 @@ class Front:
             ProxyError: if the proxy does not do it.
         """
         with self._lock:
-            self._places[name] = dataclasses.replace(self._places[name], holds=True)
-            self._apply()
-            self._runtime.command(*places.hold_commands(self._places[name], seconds))
+            before = self._places.get(name)
+            if before is None:
+                return
+            held = dataclasses.replace(before, holds=True, hold=places.Hold.lasting(seconds))
+            self._places[name] = held
+            try:
+                self._apply()
+                self._workers.hold(held)
+            except errors.ProxyError:
+                self._places[name] = before
+                with contextlib.suppress(errors.ProxyError):
+                    self._apply()
+                raise
 
     def go(self, name: str) -> None:
         """Let those that wait go on."""
         with self._lock, contextlib.suppress(errors.ProxyError):
-            self._runtime.command(*places.go_commands(self._places[name]))
+            place = self._places.get(name)
+            if place is not None:
+                self._workers.go(place)
+                self._places[name] = dataclasses.replace(place, hold=None)
+                self._apply()
 
     def sessions(self, name: str, addresses: Collection[str]) -> int:
-        """Sessions of a project that are open on containers."""
+        """Sessions of a project that are open on containers.
+
+        Raises:
+            ProxyError: if the proxy does not answer.
+        """
         with self._lock:
-            loads = self._runtime.loads()
-        return sum(
-            load.sessions
-            for load in loads
-            if load.address in addresses and frontends.project_of(load.backend) == name
-        )
+            return self._workers.sessions(name, addresses)
 
     def close(self, name: str, addresses: Collection[str]) -> None:
-        """End what is left on containers that take no new traffic.
-
-        Sessions of a worker from before a reload end with the container itself.
-        """
-        with self._lock, contextlib.suppress(errors.ProxyError):
-            left = [
-                server
-                for server in self._runtime.servers()
-                if server.address in addresses
-                and not server.is_ready
-                and frontends.project_of(server.backend) == name
-            ]
-            self._runtime.command(*places.close_commands(left))
+        """End what is left on containers that take no new traffic."""
+        with self._lock:
+            self._workers.close(name, addresses)
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Where a project's traffic goes now; empty if nowhere."""
@@ -178,8 +182,9 @@ class Front:
 
     def _next_place(self, old: places.Place, target: places.Target) -> places.Place:
         stays = set(old.addresses) & set(target.addresses) - {""}
-        slot = old.slot if stays and old.slot is not None else self._free_slot(old)
-        return places.Place(target.project, slot, target.addresses)
+        slot = old.slot if stays and old.slot is not None else self._workers.free_slot(old)
+        held = old.hold  # who waits goes on waiting, and where he is that has to be possible
+        return places.Place(target.project, slot, target.addresses, held is not None, held)
 
     def _wanted(self) -> set[int]:
         return self._planner.ports(self._places.values())
@@ -200,7 +205,7 @@ class Front:
         if self._loaded == _OUTDATED:
             self._apply()
 
-    def _apply(self, old: places.Place | None = None, new: places.Place | None = None) -> None:
+    def _apply(self, switched: places.Place | None = None) -> None:
         """Make HAProxy do as the places say: by its runtime API, or by a reload.
 
         A reload is needed when frontends or backends come, go or change; it takes over the
@@ -213,38 +218,21 @@ class Front:
             self._runtime.reload()
         self._loaded = plan.shape
         planning.forget(self._settings, plan)
-        if new is not None and new.listeners:
-            self._until_confirmed(old, new)
+        if switched is not None and switched.listeners:
+            self._workers.switch(switched)
 
-    def _until_confirmed(self, old: places.Place | None, new: places.Place) -> None:
-        """Switch in one line; where the proxy is down, wait for it to come back by itself."""
-        deadline = time.monotonic() + _COME_BACK
-        while True:
-            try:
-                self._runtime.command(*places.switch_commands(old, new))
-                if places.is_confirmed(new, self._runtime.servers()):
-                    return
-            except errors.ProxyError:
-                if time.monotonic() > deadline:
-                    raise
-            if time.monotonic() > deadline:
-                raise errors.ProxyError(
-                    f"The proxy did not confirm the switch of {new.project.name}",
-                    "The version that served before is still served",
-                )
-            time.sleep(0.05)
+    def _settle(self, before: _States) -> None:
+        """After a start: HAProxy may have been left between its file and what it was told."""
+        for place in self._places.values() if before else ():
+            if place.serves and not places.is_confirmed(place, before):
+                try:
+                    self._workers.switch(place)
+                except errors.ProxyError as error:
+                    _log.warning("%s", error)
+        self._workers.go()
 
     def _servers(self) -> _States:
         """All server lines, asked for once for all projects; none where the proxy is down."""
         with contextlib.suppress(errors.ProxyError):
             return self._runtime.servers()
         return ()
-
-    def _free_slot(self, place: places.Place) -> int:
-        """A slot without sessions; the one after the live one where all have some."""
-        busy = {place.slot}
-        with contextlib.suppress(errors.ProxyError):
-            count = places.sessions(place, self._runtime.statistics())
-            busy |= {slot for slot, open_now in count.items() if open_now}
-        free = [index for index in range(rendering.SLOTS) if index not in busy]
-        return free[0] if free else ((place.slot or 0) + 1) % rendering.SLOTS

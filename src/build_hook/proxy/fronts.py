@@ -81,7 +81,7 @@ class Fronts(front.Front):
             old = self._places.get(name)
             if old is not None and old.serves:
                 self._places[name] = places.Place(old.project)
-                self._apply(old, self._places[name])
+                self._apply(self._places[name])
             self._datagrams.go_back(name, None)
 
     def look(self) -> None:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable
 
 from build_hook import project
 from build_hook.proxy import rendering, runtime
@@ -24,13 +25,30 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Hold:
+    """How long new requests wait: to that second of Unix time, and so many seconds at most."""
+
+    until: int
+    seconds: int
+
+    @classmethod
+    def lasting(cls, seconds: float) -> "Hold":
+        """One that begins now."""
+        return cls(math.ceil(time.time() + seconds), math.ceil(seconds))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """A project on the proxy; without a target its ports answer 503."""
+    """A project on the proxy; without a target its ports answer 503.
+
+    ``holds`` if its requests can be told to wait, ``hold`` while they are.
+    """
 
     project: project.Project
     slot: int | None = None
     addresses: tuple[str, ...] = ()
     holds: bool = False
+    hold: Hold | None = None
 
     @property
     def serves(self) -> bool:
@@ -41,6 +59,13 @@ class Place:
     def listeners(self) -> list[rendering.Listener]:
         """Its published ports, with what each slot of them does."""
         return rendering.listeners(self.project, self.slot, self.addresses, holds=self.holds)
+
+    @property
+    def held(self) -> list[str]:
+        """Its lines in the file that a new worker of HAProxy learns from what is held."""
+        if self.hold is None:
+            return []
+        return [f"{i.name} {self.hold.until} {self.hold.seconds}" for i in self.listeners]
 
     @property
     def servers(self) -> frozenset[tuple[str, str]]:
@@ -63,10 +88,14 @@ def slot_of(target: Target, now: Iterable[runtime.ServerState]) -> int | None:
     return None
 
 
-def switch_commands(old: Place | None, new: Place) -> list[str]:
-    """HAProxy's commands that make the new place take what the old one had."""
+def switch_commands(to: Place, now: Iterable[runtime.ServerState]) -> list[str]:
+    """HAProxy's commands that make a place take what other slots have now.
+
+    What is left may have sessions, but for a replica that ended beside others that serve on.
+    """
+    states = {(server.backend, server.name): server for server in now}
     commands: list[str] = []
-    for listener in new.listeners:
+    for listener in to.listeners:
         for slot in listener.slots:
             if slot.is_live:
                 server = f"{listener.name}/{slot.name}"
@@ -75,10 +104,24 @@ def switch_commands(old: Place | None, new: Place) -> list[str]:
                     f"set server {server} state ready",
                 ]
         for slot in listener.slots:
-            if old and slot.index == old.slot and not slot.is_live:
-                state = "drain" if old.slot != new.slot else "maint"
-                commands.append(f"set server {listener.name}/{slot.name} state {state}")
+            state = states.get((listener.name, slot.name))
+            if state and state.is_ready and not slot.is_live:
+                how = "maint" if slot.index == to.slot else "drain"
+                commands.append(f"set server {listener.name}/{slot.name} state {how}")
     return commands
+
+
+def move_commands(to: Place) -> list[str]:
+    """The same in commands of our own (move.lua), for a worker that takes no others."""
+    return [
+        " ".join(
+            (
+                f"build-hook move {listener.name}",
+                *(f"{s.name},{s.address},{s.port}" for s in listener.slots if s.is_live),
+            )
+        )
+        for listener in to.listeners
+    ]
 
 
 def is_confirmed(place: Place, servers: Iterable[runtime.ServerState]) -> bool:
@@ -94,21 +137,6 @@ def is_confirmed(place: Place, servers: Iterable[runtime.ServerState]) -> bool:
     return True
 
 
-def sessions(
-    place: Place, counters: Mapping[tuple[str, str], Mapping[str, str]]
-) -> dict[int, int]:
-    """How many sessions each slot has open, by HAProxy's counters."""
-    return {
-        index: sum(
-            int(counters.get((listener.name, slot.name), {}).get("scur") or 0)
-            for listener in place.listeners
-            for slot in listener.slots
-            if slot.index == index
-        )
-        for index in range(rendering.SLOTS)
-    }
-
-
 def close_commands(servers: Iterable[runtime.ServerState]) -> list[str]:
     """HAProxy's commands that end all sessions of these slots."""
     names = [f"{server.backend}/{server.name}" for server in servers]
@@ -119,11 +147,15 @@ def close_commands(servers: Iterable[runtime.ServerState]) -> list[str]:
     ]
 
 
-def hold_commands(place: Place, seconds: float) -> list[str]:
+def hold_commands(place: Place) -> list[str]:
     """The commands, of our own (hold.lua), that let new requests wait."""
-    return [f"build-hook hold {i.name} {math.ceil(seconds)}" for i in place.listeners]
+    if place.hold is None:
+        return []
+    return [f"build-hook hold {i.name} {place.hold.seconds}" for i in place.listeners]
 
 
-def go_commands(place: Place) -> list[str]:
-    """The commands that let them go on."""
-    return [f"build-hook go {i.name}" for i in place.listeners if i.holds]
+def go_commands(place: Place | None) -> list[str]:
+    """The commands that let them go on; without a place everywhere."""
+    if place is None:
+        return ["build-hook go"]
+    return [f"build-hook go {i.name}" for i in place.listeners]

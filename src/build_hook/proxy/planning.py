@@ -61,6 +61,7 @@ class Planner:
             tuple(sorted(builder.redirects)),
             tuple(listener for place in ordered for listener in place.listeners),
             self._web_address if shows_web else None,
+            tuple(line for place in ordered for line in place.held),
         )
 
     @property
@@ -150,6 +151,8 @@ class Planner:
 def write(with_settings: settings.Settings, plan: rendering.Plan) -> bool:
     """Write the plan's files, HAProxy's configuration last; returns whether that is another."""
     frontends.write(rendering.folder(with_settings), plan.fronts)
+    held = "".join(f"{line}\n" for line in plan.held)
+    rendering.write(rendering.holds_file(with_settings), held)
     text = rendering.render(with_settings, plan)
     return rendering.write(with_settings.run / "haproxy.cfg", text)
 

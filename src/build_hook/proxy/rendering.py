@@ -22,7 +22,7 @@ FILE_LIMIT = 20_000
 NOWHERE = "127.0.0.1"
 _USER = "haproxy"
 _FRONTEND = re.compile(r"^frontend port\.(\d+) .*\n(?:    .*\n)*", re.MULTILINE)
-_LUA = importlib.resources.files("build_hook") / "templates" / "hold.lua"
+_TEMPLATES = importlib.resources.files("build_hook") / "templates"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class Plan:
     redirects: Sequence[int] = ()
     listeners: Sequence[Listener] = ()
     web: str | None = None
+    held: Sequence[str] = ()
 
     @property
     def shape(self) -> object:
@@ -124,6 +125,11 @@ def folder(with_settings: settings.Settings) -> pathlib.Path:
     return path
 
 
+def holds_file(with_settings: settings.Settings) -> pathlib.Path:
+    """Where HAProxy's workers read at their start which backends hold their requests."""
+    return with_settings.run / "holds"
+
+
 def render(with_settings: settings.Settings, plan: Plan) -> str:
     """The configuration file's text."""
     user = _user()
@@ -139,7 +145,8 @@ def render(with_settings: settings.Settings, plan: Plan) -> str:
         file_limit=FILE_LIMIT,
         user=user,
         group=user,
-        lua=_LUA if any(listener.holds for listener in plan.listeners) else None,
+        holds=holds_file(with_settings),
+        lua=_TEMPLATES,
     )
 
 

@@ -76,6 +76,12 @@ class Runtime:
             return ""
         return self._ask(self._worker, ";".join(commands)).strip()
 
+    def tell_old(self, *commands: str) -> None:
+        """Send commands to all workers from before a reload."""
+        for process in self._old_workers():
+            for command in commands:
+                self._ask_master(f"@!{process} {command}")
+
     def servers(self) -> list[ServerState]:
         """All server lines."""
         return _states(self._ask(self._worker, "show servers state"))

@@ -88,7 +88,7 @@ class Workers:
             self._runtime.command(*places.close_commands(left))
 
     def free_slot(self, place: places.Place) -> int:
-        """A slot that no worker has sessions on; the one after the live one where all have some."""
+        """A slot that no worker has sessions on; the one after the live one where all have."""
         busy = {place.slot}
         names = {listener.name for listener in place.listeners}
         with contextlib.suppress(errors.ProxyError):
