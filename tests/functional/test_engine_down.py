@@ -122,3 +122,22 @@ def test_engine_restarted_during_a_deploy_loses_nothing(host, web, engine, phase
         build.id,
         host.store.serving()[web.name].previous,
     }
+
+
+def test_old_version_that_was_stopped_for_a_new_one_comes_back_with_the_engine(host, engine):
+    """Not only with the build: that one may wait, or fail."""
+    lock = host.add("lock", strategy="recreate", health={"min_uptime": 5})
+    lock.live()
+    before = lock.version
+    pushed = lock.push()
+    lock.until(PHASE.GATING, pushed)
+    host.run("pause", lock.name)
+
+    engine.stop()
+    engine.start()
+
+    host.until(lambda: lock.answers() and lock.get() == before, "the old version", 40)
+    host.run("resume", lock.name)
+    host.run("deploy", lock.name, "--wait")
+    assert lock.get() == lock.version != before
+    assert sum(box.is_running for box in lock.boxes()) == 1

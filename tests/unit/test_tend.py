@@ -1,14 +1,15 @@
 """Who follows a container to its new address must not undo a switch that was faster."""
 
+import contextlib
 import dataclasses
 import pathlib
 from typing import Any, cast
 
 import pytest
 
-from build_hook import settings
+from build_hook import errors, settings
 from build_hook.deploy import engine, tend
-from build_hook.store import records
+from build_hook.store import builds, records
 
 MOVED = "172.30.0.9"
 
@@ -106,3 +107,93 @@ def test_replicas_are_passed_over_while_they_are_away(
     known: tuple[str, ...], runs: tuple[str, ...], then: tuple[str, ...]
 ):
     assert follow(Store(1), Proxy(*known), *runs) == then
+
+
+@dataclasses.dataclass
+class Stopped(Box):
+    id: str = "shop-1"
+    is_running: bool = False
+    addresses: tuple[str, ...] = ("",)
+
+    @property
+    def every(self) -> tuple[Box, ...]:
+        return (self,)
+
+
+class Boxes:
+    """An engine that is away for the first so many times it is asked to start something."""
+
+    def __init__(self, *boxes: Stopped, away: int = 0) -> None:
+        self._boxes, self._away = boxes, away
+
+    def all(self, name: str) -> tuple[Stopped, ...]:
+        return self._boxes
+
+    def of_build(self, name: str, build: int) -> Stopped:
+        return next(box for box in self._boxes if box.build == build)
+
+    def resume(self, container: str) -> Stopped:
+        if self._away:
+            self._away -= 1
+            raise errors.EngineDownError("The engine is away")
+        (box,) = (box for box in self._boxes if box.id == container)
+        box.is_running, box.addresses = True, (MOVED,)
+        return box
+
+
+class Away(engine.Engine):
+    """An engine that does not answer."""
+
+    @property
+    def api(self):
+        raise errors.EngineDownError("The engine is away")
+
+
+@pytest.fixture
+def failed(tmp_path):
+    """A project whose build 2 has failed, while build 1 serves."""
+    store = builds.Builds(settings.load(tmp_path / "state", {}).database)
+    for _ in range(2):
+        made = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH, "a" * 40))
+        store.fail(made.id, "gating: it died", retry=False)
+    store.set_serving("shop", 1, None)
+    yield store
+    store.close()
+
+
+def revive(store: builds.Builds, boxes: Boxes, tmp_path: pathlib.Path) -> Proxy:
+    proxy = Proxy("172.30.0.2")
+    tender = tend.Tender(
+        settings.load(tmp_path / "state", {}),
+        store,
+        Away("unix:///nowhere", "1a2b"),
+        cast("Any", proxy),
+        lambda _: False,
+    )
+    tender._containers = cast("Any", boxes)
+    tender.after(store.get(2))
+    with contextlib.suppress(errors.BuildHookError):  # what it does when the engine is there
+        tender._revive()
+    return proxy
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_what_serves_and_was_left_stopped_is_started_once_the_engine_is_there(
+    failed, tmp_path, away
+):
+    old, candidate = Stopped(), Stopped(id="shop-2", build=2)
+
+    proxy = revive(failed, Boxes(old, candidate, away=away), tmp_path)
+
+    assert (old.is_running, candidate.is_running) == (True, False)
+    assert proxy.now == (MOVED,)
+
+
+def test_it_is_left_to_a_build_that_is_under_way(failed, tmp_path):
+    old = Stopped()
+    other = failed.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH, "b" * 40))
+    failed.enter(other.id, builds.Phase.STARTING)
+
+    revive(failed, Boxes(old), tmp_path)
+
+    assert not old.is_running

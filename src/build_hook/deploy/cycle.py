@@ -60,6 +60,7 @@ class Cycle:
 
         Raises:
             BuildHookError: whatever ``start`` raises; the old version runs and serves again.
+            EngineDownError: if the engine went away; the old version is left as it is.
             WatchError: if the new version failed; the old one runs and serves again.
         """
         of.enter(builds.Phase.STARTING)
@@ -68,10 +69,13 @@ class Cycle:
             try:
                 self._farewells.make_room(of.project.name, most=0)
                 self._drain(of, old.container.addresses)
+                of.has_stopped = True
                 self._containers.stop(old.container.id, old.project.stop_grace_period)
                 new = start()
                 of.enter(builds.Phase.SWITCHING)
                 self._give_traffic_to(of, new, old)
+            except errors.EngineDownError:
+                raise
             except BaseException:
                 self._stop_new(of)
                 self._close(of, self._give_traffic_back(of, old))
@@ -133,16 +137,24 @@ class Cycle:
 
     @contextlib.contextmanager
     def _held(self, of: job.Job, old: job.Version) -> Generator[None]:
-        """Let requests wait, at most for as long as the whole exchange may take."""
+        """Let requests wait, at most for as long as the whole exchange may take.
+
+        Where the engine goes away when nobody may serve, they wait for it to come back.
+        """
         if not old.project.ports:
             yield
             return
         longest = of.project.drain + old.project.stop_grace_period + of.project.health.timeout
         self._proxy.hold(of.project.name, longest + _STARTING)
+        waits_on = False
         try:
             yield
+        except errors.EngineDownError:
+            waits_on = of.has_stopped
+            raise
         finally:
-            self._proxy.go(of.project.name)
+            if not waits_on:
+                self._proxy.go(of.project.name)
 
     def _stop_new(self, of: job.Job) -> None:
         """End a version that must not run beside the old one; the container is kept."""

@@ -27,7 +27,8 @@ class Job:
 
     ``commit`` and ``image`` are known once they were found; ``release`` lets the next project
     build, and is called when nothing heavy is left to do. ``seen`` is when it gave its last sign
-    of life, in Unix seconds.
+    of life, in Unix seconds. ``has_stopped`` once what serves was stopped for it: where the engine
+    goes away then, only ``recover`` brings it back.
     """
 
     build: builds.Build
@@ -39,6 +40,7 @@ class Job:
     image: str = ""
     held: Callable[[builds.Build], str | None] = lambda build: None
     seen: float = dataclasses.field(default_factory=time.time)
+    has_stopped: bool = False
     _looked: float = 0.0
     _phase: builds.Phase | None = None
 

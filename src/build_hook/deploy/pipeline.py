@@ -68,7 +68,7 @@ class Pipeline:
 
         Raises:
             EngineDownError: if the engine went away; the build is queued again, or left in its
-                phase if it has begun to take traffic.
+                phase if it has begun to take traffic, or stopped what served.
         """
         self._finish(of, lambda: self._deploy(of))
 
@@ -110,7 +110,7 @@ class Pipeline:
             of.end(builds.Phase.SUPERSEDED, error.message)
         except errors.EngineDownError as error:
             of.log.headline(f"waiting: {error}")
-            if not self._store.get(of.build.id).phase.takes_traffic:
+            if not (of.has_stopped or self._store.get(of.build.id).phase.takes_traffic):
                 self._store.requeue(of.build.id, str(error))
             raise
         except errors.WatchError as error:

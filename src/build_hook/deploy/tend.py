@@ -13,6 +13,7 @@ from build_hook.store import builds, parts
 
 _log = logging.getLogger(__name__)
 _RETRY = 1.0
+_BACK = (builds.Phase.FAILED, builds.Phase.CANCELLED, builds.Phase.ROLLED_BACK)
 
 
 def remake(
@@ -89,6 +90,7 @@ class Tender(threading.Thread):
         self._is_held = is_held
         self._names = names.Names(self._containers, docker_engine.instance)
         self._run = with_settings.run
+        self._stopped: set[str] = set()  # projects in which a build may have left nobody running
         self._lookout = lookout.Lookout(self._run, store, self._containers)
 
     def run(self) -> None:
@@ -116,6 +118,9 @@ class Tender(threading.Thread):
         """
         rounds = steady.Rounds(_log, ended.project)
         rounds.go(self._lookout.look)
+        if ended.phase in _BACK:
+            self._stopped.add(ended.project)
+            rounds.go(self._revive)
         if not is_remake(ended):
             rounds.go(lambda: self.look(ended.project))
 
@@ -124,12 +129,29 @@ class Tender(threading.Thread):
     def _tend(self) -> None:
         """Look at everything, then follow what happens until the engine goes away."""
         now = time.time()
+        self._revive()
         found = self._containers.roll_call()
         for each in found:
             self._refresh(each)
         self._find_lost({(each.unit, each.build) for each in found})
         self._lookout.look()
         self._follow(now)
+
+    def _revive(self) -> None:
+        """Start what serves again, where a build could not do so when it went back.
+
+        One that is under way looks after its project by itself.
+        """
+        busy = {build.project for build in self._store.running()}
+        for name in self._stopped - busy:
+            serving = self._store.serving()
+            for found in self._containers.all(name):
+                row = serving.get(found.unit)
+                is_alive = any(one.is_running for one in found.every)
+                if row is not None and row.build == found.build and not is_alive:
+                    _log.warning("%s serves and does not run: it is started again", found.name)
+                    self._refresh(self._containers.resume(found.id))
+            self._stopped.discard(name)
 
     def _follow(self, since: float) -> None:
         for event in self._containers.events(since):

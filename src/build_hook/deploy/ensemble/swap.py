@@ -59,6 +59,7 @@ class Swap:
             try:
                 for unit in held:
                     self.drain(of, unit, self._proxy.addresses(unit.name))
+                of.has_stopped = True
                 self._containers.stop(step.old.container.id, grace)
                 self.replace(of, step, check_stop)
             except errors.EngineDownError:
