@@ -377,6 +377,18 @@ def folder() -> Generator[pathlib.Path]:
 
 
 @contextlib.contextmanager
+def small_disk(folder: pathlib.Path, megabytes: int) -> Generator[None]:
+    """A disk of so many MiB, mounted there."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+
+
+@contextlib.contextmanager
 def serving(base: str, start: bool = True, **knobs: object) -> Generator[Host]:
     """A host that serves, until the end; nothing of it is left."""
     with contextlib.ExitStack() as stack:

@@ -186,9 +186,12 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
 
 
 @contextlib.contextmanager
-def running() -> Generator[Stage]:
-    """A stage with a server at each address."""
-    with hosts.folder() as folder:
+def running(megabytes: int | None = None) -> Generator[Stage]:
+    """A stage with a server at each address, and a small disk if asked for."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(hosts.folder())
+        if megabytes is not None:
+            stack.enter_context(hosts.small_disk(folder, megabytes))
         made = Stage(folder)
         servers = [Server((f"127.0.1.{n}", made.target), Echo) for n in range(1, 16)]
         for server in servers:

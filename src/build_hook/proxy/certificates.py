@@ -88,6 +88,14 @@ class Certificates:
             known.in_force, known.problem = self._take(path, name), None
         except errors.CertificateError as error:
             known.problem = str(error)
+        except (
+            OSError
+        ) as error:  # of the copy: it says nothing of the file, which is looked at again
+            known.stamp = None
+            known.problem = (
+                f"The certificate {name} cannot be taken over: {error.strerror}. "
+                "Make room on the disk of the state folder"
+            )
 
     def _last_good(self, name: str) -> certificate.Certificate | None:
         try:

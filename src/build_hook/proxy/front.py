@@ -36,6 +36,9 @@ class Front:
         A project that serves keeps the ports that it was deployed with until its next deploy;
         their host names and certificates are those of today. A port that a stranger holds is
         left out, see ``require``.
+
+        Raises:
+            ProxyError: if the proxy does not do it yet; ``look`` tries again.
         """
         with self._lock:
             now = self._servers() if live else ()
@@ -46,7 +49,11 @@ class Front:
             self._planner.refresh(self._places.values())
             self._planner.strangers = self._ports.strangers(self._wanted())
             is_first = self._loaded is None
-            self._apply()
+            try:
+                self._apply()
+            except errors.ProxyError:
+                self._loaded = _OUTDATED  # look tries again
+                raise
             if is_first:
                 self._settle(now)
 

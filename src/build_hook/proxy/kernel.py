@@ -43,10 +43,7 @@ class Kernel:
         """
         self._is_clean = False
         behind = netfilter.bridges(way.address for way in ways)
-        self._file.write_text(
-            netfilter.script(self._table, self._listen, published, ways, behind, left),
-            encoding="ascii",
-        )
+        self._write(netfilter.script(self._table, self._listen, published, ways, behind, left))
         for bridge in behind:
             _open_loopback(bridge)
         firewall.stand_open(_iptables, self._instance, [bridge.name for bridge in behind])
@@ -76,6 +73,15 @@ class Kernel:
     def zones(self) -> dict[int, int]:
         """The zone of each port that is passed on now."""
         return netfilter.zones(self._show("zones"))
+
+    def _write(self, script: str) -> None:
+        try:
+            self._file.write_text(script, encoding="ascii")
+        except OSError as error:
+            raise errors.DatagramsError(
+                f"The rules for UDP ports cannot be written: {error.strerror}",
+                "Make room on the disk of the state folder; then: build-hook deploy",
+            ) from error
 
     def _listing(self) -> str:
         return self._show("ways")

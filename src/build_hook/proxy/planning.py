@@ -149,12 +149,23 @@ class Planner:
 
 
 def write(with_settings: settings.Settings, plan: rendering.Plan) -> bool:
-    """Write the plan's files, HAProxy's configuration last; returns whether that is another."""
-    frontends.write(rendering.folder(with_settings), plan.fronts)
-    held = "".join(f"{line}\n" for line in plan.held)
-    rendering.write(rendering.holds_file(with_settings), held)
-    text = rendering.render(with_settings, plan)
-    return rendering.write(with_settings.run / "haproxy.cfg", text)
+    """Write the plan's files, HAProxy's configuration last; returns whether that is another.
+
+    Raises:
+        ProxyError: if the disk is full, or refuses; HAProxy is configured as before.
+    """
+    try:
+        frontends.write(rendering.folder(with_settings), plan.fronts)
+        held = "".join(f"{line}\n" for line in plan.held)
+        rendering.write(rendering.holds_file(with_settings), held)
+        text = rendering.render(with_settings, plan)
+        return rendering.write(with_settings.run / "haproxy.cfg", text)
+    except OSError as error:
+        raise errors.ProxyError(
+            f"The proxy's configuration cannot be written: {error.strerror}. "
+            "What served before is served on",
+            "Make room on the disk of the state folder; then: build-hook deploy",
+        ) from error
 
 
 def forget(with_settings: settings.Settings, plan: rendering.Plan) -> None:

@@ -168,9 +168,12 @@ def write(path: pathlib.Path, text: str) -> bool:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     draft = path.with_suffix(".new")
-    draft.write_text(text, encoding="utf-8")
-    draft.chmod(0o640)
-    draft.replace(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.chmod(0o640)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return True
 
 
