@@ -65,19 +65,88 @@ def test_failures_of_the_cutover_are_counted(host):
         load.stop()
 
     (spent,) = noted
+    assert spent.failed is not None
     assert spent.failed > 0
     assert spent.longest_gap_ms is not None
     assert spent.longest_gap_ms >= 400
 
 
-def test_without_a_path_for_probes_the_gap_is_not_known(host):
-    echo = host.add("cost-tcp", "tcp")
-    echo.live()
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_without_a_path_for_probes_the_gap_is_one_of_connections(host, protocol: str):
+    web = host.add(f"cost-{protocol}", protocol)
+    web.live()
 
-    with traffic.Traffic({"echo": echo.url}, 5) as load:
-        assert load.wait_for("echo", echo.version, 10)
-        build = echo.live()
+    with traffic.Traffic({"web": web.url}, 5) as load:
+        assert load.wait_for("web", web.version, 10)
+        build = web.live()
         load.stop()
 
-    assert (build.failed, build.longest_gap_ms) == (0, None)
+    assert build.failed == 0
     assert build.requests is not None
+    assert build.longest_gap_ms is not None
+    assert build.longest_gap_ms < 1000
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_connections_that_wait_are_a_gap_too(host, protocol: str):
+    web = host.add(f"cost-waits-{protocol}", protocol, strategy="recreate", drain=0.2)
+    host.register(web, health={"min_uptime": 1})
+    web.live()
+
+    build = web.live()
+
+    assert build.failed == 0
+    assert build.longest_gap_ms is not None
+    assert build.longest_gap_ms > 1000
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_connections_that_the_proxy_takes_for_nobody_are_a_gap(host, protocol: str):
+    web = host.add(f"cost-nobody-{protocol}", protocol)
+    web.live()
+    account = cost.Accountant(host.settings)
+    noted: list[cost.Cost] = []
+
+    with account.account(host.entry(web.name), noted.append):
+        time.sleep(0.5)
+        set_live_server(host, web, "maint")
+        time.sleep(0.5)
+        set_live_server(host, web, "ready")
+        time.sleep(0.5)
+
+    (spent,) = noted
+    assert spent.longest_gap_ms is not None
+    assert 400 <= spent.longest_gap_ms < 1400
+
+
+def test_a_container_that_takes_no_connections_is_a_gap(host):
+    web = host.add("cost-gone")
+    web.live()
+    account = cost.Accountant(host.settings)
+    noted: list[cost.Cost] = []
+
+    with account.account(host.entry(web.name), noted.append):
+        host.engine.api.stop(web.serving().id, timeout=0)
+        time.sleep(1)
+
+    (spent,) = noted
+    assert spent.longest_gap_ms is not None
+    assert spent.longest_gap_ms >= 800
+    host.engine.api.start(web.serving().id)
+
+
+def test_a_reload_for_another_project_leaves_what_was_measured(host):
+    web = host.add("cost-reload")
+    web.live()
+    account = cost.Accountant(host.settings)
+    noted: list[cost.Cost] = []
+    reloads = host.log().count("Reloading HAProxy")
+
+    with account.account(host.entry(web.name), noted.append):
+        host.add("cost-beside")
+        host.until(lambda: host.log().count("Reloading HAProxy") > reloads, "the reload")
+        time.sleep(1)
+
+    (spent,) = noted
+    assert (spent.requests, spent.failed) == (None, None)
+    assert spent.longest_gap_ms is not None

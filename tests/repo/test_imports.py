@@ -23,7 +23,7 @@ LAYERS = (
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "makeup orders proxy rebuilds registry retries warden",
-    "guard",
+    "guard meter",
     "adoption builder catalogue collect cost departures gate judge lookout scripted sentence "
     "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",

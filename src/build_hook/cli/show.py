@@ -9,7 +9,7 @@ import click
 
 from build_hook import card, makeup, settings
 from build_hook.cli import builds, options
-from build_hook.deploy import sightings
+from build_hook.deploy import cost, sightings
 from build_hook.store import builds as store
 from build_hook.store import history
 
@@ -55,9 +55,9 @@ def _lines(found: history.Record) -> Iterator[str]:
     for one in found.phases:
         took = "" if one.seconds is None else f"{one.seconds:10.2f} s"
         yield _row("", f"{options.moment(one.at)}  {one.phase:<12}{took}".rstrip())
-    if build.requests is not None:
-        gap = "" if build.longest_gap_ms is None else f", longest gap {build.longest_gap_ms} ms"
-        yield _row("cutover", f"{build.requests} requests, {build.failed} failed{gap}")
+    if build.requests is not None or build.longest_gap_ms is not None:
+        spent = cost.told(build.requests, build.failed, build.longest_gap_ms)
+        yield _row("cutover", spent)
     if found.settings is not None:
         yield _row("settings", json.dumps(found.settings))
     if found.card is not None:

@@ -81,8 +81,7 @@ class Job:
             failed=spent.failed,
             longest_gap_ms=spent.longest_gap_ms,
         )
-        gap = "" if spent.longest_gap_ms is None else f", longest gap {spent.longest_gap_ms} ms"
-        self.log(f"cutover: {spent.requests} requests, {spent.failed} failed{gap}")
+        self.log(f"cutover: {spent}")
 
     def check_stop(self) -> None:
         """Stop here if nobody wants the build any more; looks a few times a second at most.

@@ -29,8 +29,13 @@ def address(of: settings.Settings) -> str | None:
     """Where the proxy finds web; None if it does not publish it."""
     if not of.tls_port:
         return None
-    host = _EVERYWHERE.get(of.listen, of.listen)
+    host = reached(of.listen)
     return f"[{host}]:{of.port}" if ":" in host else f"{host}:{of.port}"
+
+
+def reached(listens_on: str) -> str:
+    """Where this machine itself finds what listens on an address."""
+    return _EVERYWHERE.get(listens_on, listens_on)
 
 
 def believed(of: settings.Settings) -> tuple[str, ...]:

@@ -82,9 +82,9 @@ class Runtime:
             for command in commands:
                 self._ask_master(f"@!{process} {command}")
 
-    def servers(self) -> list[ServerState]:
-        """All server lines."""
-        return _states(self._ask(self._worker, "show servers state"))
+    def servers(self, backend: str = "") -> list[ServerState]:
+        """All server lines, or those of one backend."""
+        return _states(self._ask(self._worker, f"show servers state {backend}".rstrip()))
 
     def statistics(self) -> dict[tuple[str, str], dict[str, str]]:
         """The counters of every frontend, backend and server, by (backend, server)."""

@@ -12,6 +12,7 @@ __all__ = ["Build", "Builds", "Cause", "Phase", "Request", "Serving", "enqueue"]
 
 
 enqueue = enqueuing.enqueue
+_N = int | None
 
 
 class Builds:
@@ -101,10 +102,8 @@ class Builds:
                 (*columns.values(), build),
             )
 
-    def charge(
-        self, build: int, *, requests: int, failed: int, longest_gap_ms: int | None
-    ) -> None:
-        """Record what a cutover cost the users."""
+    def charge(self, build: int, *, requests: _N, failed: _N, longest_gap_ms: _N) -> None:
+        """Record what a cutover cost the users, as far as it is known."""
         with self._session.transaction() as connection:
             connection.execute(
                 "UPDATE builds SET requests = ?, failed = ?, longest_gap_ms = ? WHERE id = ?",

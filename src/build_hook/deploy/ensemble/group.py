@@ -194,11 +194,9 @@ class Ensemble:
                 if step.replaces and step.part.ports and step.old is not None:
                     stack.enter_context(self._accounts.account(step.part, costs.append))
             yield
-        if costs:
-            gaps = [one.longest_gap_ms for one in costs if one.longest_gap_ms is not None]
-            requests = sum(one.requests for one in costs)
-            failed = sum(one.failed for one in costs)
-            of.charge(cost.Cost(requests, failed, max(gaps, default=None)))
+        spent = cost.total(costs)
+        if spent is not None:
+            of.charge(spent)
 
 
 def _nobody() -> None:

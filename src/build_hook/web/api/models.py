@@ -130,10 +130,12 @@ class Build(Given):
         description="of an image that was pulled: the manifest's digest in its registry"
     )
     container: str | None
-    requests: int | None = pydantic.Field(description="served by the proxy during the cutover")
+    requests: int | None = pydantic.Field(
+        description="served by the proxy during the cutover; null if it was reloaded meanwhile"
+    )
     failed: int | None = pydantic.Field(description="how many of them failed")
     longest_gap_ms: int | None = pydantic.Field(
-        description="longest time without an answer during the cutover"
+        description="longest time without an answer during the cutover; null if all ports are UDP"
     )
     url: str
     log: str = pydantic.Field(description="where its log can be read")
