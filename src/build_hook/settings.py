@@ -36,7 +36,7 @@ class Settings(folders.Folders):
     )
     publish_address: str = pydantic.Field(
         default="0.0.0.0",  # noqa: S104
-        description="address that the proxy binds published ports on",
+        description="address that the proxy binds published ports on; `::` includes IPv4",
     )
     public_url: str | None = pydantic.Field(
         default=None, description="how others reach web, for the links it gives out"

@@ -53,8 +53,9 @@ class Server(http.server.ThreadingHTTPServer):
 class Stage:
     """A proxy, its front, and projects that serve at addresses of loopback."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.settings = settings.load(folder, {"BUILD_HOOK_PUBLISH_ADDRESS": "127.0.0.1"})
+    def __init__(self, folder: pathlib.Path, address: str) -> None:
+        self._environ = {"BUILD_HOOK_PUBLISH_ADDRESS": address}
+        self.settings = settings.load(folder, self._environ)
         self.front = front.Front(self.settings)
         self.target = product.free_port()
         self.projects: dict[str, project.Project] = {}
@@ -64,7 +65,7 @@ class Stage:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "build_hook", "--state", str(self.settings.state), "proxy"],
-            env={**os.environ, "BUILD_HOOK_PUBLISH_ADDRESS": "127.0.0.1"},
+            env={**os.environ, **self._environ},
             start_new_session=True,
         )
         hosts.wait_for(self.front._runtime.is_up, "the proxy", 10)
@@ -186,13 +187,13 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
 
 
 @contextlib.contextmanager
-def running(megabytes: int | None = None) -> Generator[Stage]:
+def running(megabytes: int | None = None, address: str = "127.0.0.1") -> Generator[Stage]:
     """A stage with a server at each address, and a small disk if asked for."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(hosts.folder())
         if megabytes is not None:
             stack.enter_context(hosts.small_disk(folder, megabytes))
-        made = Stage(folder)
+        made = Stage(folder, address)
         servers = [Server((f"127.0.1.{n}", made.target), Echo) for n in range(1, 16)]
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -139,7 +139,7 @@ def render(with_settings: settings.Settings, plan: Plan) -> str:
         listeners=plan.listeners,
         web=plan.web,
         folder=folder(with_settings),
-        address=with_settings.publish_address,
+        bind=functools.partial(_bind, with_settings.publish_address),
         socket=with_settings.run / "haproxy.sock",
         idle_socket=with_settings.run / "haproxy-idle.sock",
         file_limit=FILE_LIMIT,
@@ -175,6 +175,13 @@ def write(path: pathlib.Path, text: str) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def _bind(address: str, port: int) -> str:
+    """Where to listen, as HAProxy has it; on ``::`` IPv4 is served too."""
+    if ":" not in address:
+        return f"{address}:{port}"
+    return f"[{address}]:{port}{' v4v6' if address == '::' else ''}"
 
 
 def _user() -> str | None:
