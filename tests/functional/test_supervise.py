@@ -143,3 +143,43 @@ def test_web_listens_on_ipv6(tmp_path):
     finally:
         process.terminate()
         process.wait(20)
+
+
+def test_newer_code_takes_over_and_the_proxy_runs_on(served):
+    web = served.add("goes-on")
+    web.live()
+    before = {name: served.pid(name) for name in NAMES}
+    outcomes: list[bool] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.01):
+            outcomes.append(web.answers())
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for _ in range(2):
+            said = served.log().count("worker: ready")
+            os.kill(served.product.pid, signal.SIGUSR2)
+            hosts.wait_for(
+                lambda n=said: served.log().count("worker: ready") > n, "the worker", 30
+            )
+            served.until(served.is_healthy, "web")
+        web.live()
+    finally:
+        done.set()
+        asker.join()
+
+    after = {name: served.pid(name) for name in NAMES}
+    assert after["proxy"] == before["proxy"]
+    assert after["web"] != before["web"]
+    assert after["worker"] != before["worker"]
+    assert all(outcomes)
+    assert len(outcomes) > 20
+
+    os.killpg(after["proxy"], signal.SIGKILL)  # it is kept alive as before
+    served.replaced("proxy", after["proxy"])
+    hosts.wait_for(web.answers, "an answer", 20)
+    os.kill(served.product.pid, signal.SIGTERM)
+    hosts.wait_for(lambda: not any(map(is_alive, after.values())), "the children's end", 20)
