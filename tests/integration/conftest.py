@@ -28,6 +28,8 @@ def juju() -> Iterator[jubilant.Juju]:
     assert shutil.which("juju"), "there is no juju here: bootstrap a controller first"
     with jubilant.temp_model() as made:
         made.wait_timeout = 20 * MINUTES
+        # A grant of a secret tells nobody: what waits for one goes on at the next of these.
+        made.model_config({"update-status-hook-interval": "1m"})
         yield made
 
 
