@@ -80,6 +80,14 @@ class Container:
         output, _, times = done.stdout.rpartition(_MARK)
         return machines.Ran(done.returncode, output, processor_time(times))
 
+    def start_of_python(self, unit: str) -> float:
+        """The processor time of a charm that does nothing: Python with ops and pydantic."""
+        begin = (
+            "PYTHONPATH=$(echo venv/lib/python3.*/site-packages) python3 -c 'import ops, pydantic'"
+        )
+        inside = ("exec", f"--workdir={self._charm(unit)}", self.name)
+        return processor_time(docker(*inside, "sh", "-c", f"{begin}; times"))
+
     def store(self, name: str) -> str:
         """A folder where the image has a volume."""
         path = f"{STORAGE}/{name}"

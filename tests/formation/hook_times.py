@@ -1,10 +1,20 @@
-"""How long hooks took, as a table."""
+"""How long hooks took: as a table, and which kinds of them take too long."""
 
+import collections
 import dataclasses
+import os
+import statistics
 from collections.abc import Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+MOST = 1.0  # seconds of processor time, which depends less on what else runs than the clock does
+# So many starts of Python with ops and pydantic were as long on the machine of the first table: on
+# a slow one, or where others use the same cores, a hook may take as many.
+STARTS = 5
+# They install, compile or clear up.
+_LONG = frozenset({"install", "upgrade-charm", "stop", "remove"})
+_BUSY = 2.0  # load for each processor: above it others slow down even what is counted here
 _HEAD = """\
 | charm | hooks | processor, median | 90 % under | most | wall, median | hook commands, median |
 | --- | --- | --- | --- | --- | --- | --- |"""
@@ -20,13 +30,50 @@ class HookTime:
     seconds: float
     processor: float | None
     commands: int
+    start: float | None = None
+    """What an empty charm took at that time: Python with ops and pydantic."""
+    load: float = dataclasses.field(
+        default_factory=lambda: os.getloadavg()[0] / (os.cpu_count() or 1)
+    )
+
+    @property
+    def excess(self) -> float:
+        """What it took, in parts of what it may take."""
+        return (self.processor or 0) / max(MOST, STARTS * (self.start or 0))
 
 
 def report(times: Iterable[HookTime]) -> str:
     """The table, and the runs that took longest, actions among them."""
     runs = sorted(times, key=lambda each: each.seconds, reverse=True)
     longest = ", ".join(f"{r.charm} {r.hook} {r.seconds:.1f} s" for r in runs[:12])
-    return f"{table(runs)}\nlongest, by the clock: {longest}"
+    busy = sum(each.load >= _BUSY for each in runs)
+    return (
+        f"{table(runs)}\nlongest, by the clock: {longest}\n"
+        f"{busy} of {len(runs)} runs of a charm came while the machine was busy with other work"
+    )
+
+
+def beside(times: Iterable[HookTime], start: float) -> list[HookTime]:
+    """The runs, with what an empty charm took then."""
+    return [dataclasses.replace(each, start=start) for each in times]
+
+
+def slow(times: Iterable[HookTime]) -> list[str]:
+    """The kinds of hooks whose median is too long, by charm; runs on a busy machine do not count.
+
+    What installs, compiles or clears up may take longer; so may an action, which waits for builds.
+    """
+    kinds: dict[tuple[str, str], list[HookTime]] = collections.defaultdict(list)
+    for each in times:
+        counts = each.processor is not None and each.load < _BUSY
+        if counts and not each.is_action and each.hook not in _LONG:
+            kinds[each.charm, each.hook].append(each)
+    return [
+        f"{charm} {hook} {statistics.median(t.processor or 0 for t in kind):.2f} s "
+        f"(median of {len(kind)}; {statistics.median(t.excess for t in kind):.1f} times the most)"
+        for (charm, hook), kind in sorted(kinds.items())
+        if statistics.median(t.excess for t in kind) > 1
+    ]
 
 
 def table(times: Iterable[HookTime]) -> str:
