@@ -12,14 +12,45 @@ BUSYBOX = pathlib.Path("/bin/busybox")
 _WEB = """FROM scratch
 COPY busybox /bin/busybox
 COPY index.html /www/index.html
-ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"]
+ENTRYPOINT ["/bin/busybox", "sh", "-c", "read version </www/index.html; echo serving $version; \
+exec /bin/busybox httpd -f -p 80 -h /www"]
 """
-_TCP = """FROM scratch
-COPY busybox /bin/busybox
-COPY index.html /index.html
-ENTRYPOINT ["/bin/busybox", "nc", "-llllllll", "-p", "64738", "-e"]
-CMD ["/bin/busybox", "cat", "/index.html"]
+# No applet answers datagrams: the machine's /usr is mounted for its Perl.
+_BOTH = """FROM scratch
+COPY root index.html /
+ENTRYPOINT ["/usr/bin/perl", "/serve.pl"]
 """
+_SERVE = r"""use strict; use warnings; use IO::Select; use IO::Socket::INET;
+my @at = (LocalPort => 64738, LocalAddr => '0.0.0.0');
+my $tcp = IO::Socket::INET->new(@at, Proto => 'tcp', Listen => 64, ReuseAddr => 1) or die $!;
+my $udp = IO::Socket::INET->new(@at, Proto => 'udp') or die $!;
+open(my $file, '<', '/index.html') or die $!;
+my $version = <$file>;
+my $both = IO::Select->new($tcp, $udp);
+while (1) {
+    for my $ready ($both->can_read) {
+        if ($ready == $udp) {
+            my $from = $udp->recv(my $said, 1500);
+            $udp->send($version, 0, $from) if defined $from;
+        } elsif (my $client = $tcp->accept) {
+            print $client $version;
+            close $client;
+        }
+    }
+}
+"""
+# As the article's repositories have them.
+_SCRIPTS = {
+    "build.sh": """#!/bin/sh
+cd "$(dirname "$0")"
+DIR=$(pwd)
+git pull origin master
+/home/ubuntu/hooked/build-hook.py -r "$DIR" -t NAME -s "$DIR/start.sh" -v &
+""",
+    "start.sh": """#!/bin/sh
+docker run -d -p PORT:80 --restart=on-failure:10 NAME
+""",
+}
 
 
 class GitHost:
@@ -50,15 +81,23 @@ class GitHost:
         self._daemon.terminate()
         self._daemon.wait()
 
-    def create(self, name: str) -> str:
-        """Make a repository with a first version in it; its clone URL."""
+    def create(self, name: str, scripts_port: int | None = None) -> str:
+        """Make a repository with a first version in it; its clone URL.
+
+        With ``scripts_port`` it has scripts of 2015, which publish that port.
+        """
         bare = self._folder / f"{name}.git"
         _git("init", "--quiet", "--bare", "--initial-branch=master", str(bare))
         _git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=bare)
         copy = self._copy(name)
         _git("clone", "--quiet", str(bare), str(copy))
-        shutil.copy2(BUSYBOX, copy / "busybox")
-        (copy / "Dockerfile").write_text(_TCP if "mumble" in name else _WEB)
+        if "mumble" in name:
+            _write_both(copy)
+        else:
+            shutil.copy2(BUSYBOX, copy / "busybox")
+            (copy / "Dockerfile").write_text(_WEB)
+        if scripts_port is not None:
+            _write_scripts(copy, name, scripts_port)
         self.push(name, "one")
         return self.url(name)
 
@@ -103,6 +142,20 @@ class GitHost:
 
     def _copy(self, name: str) -> pathlib.Path:
         return self._folder / f"{name}-copy"
+
+
+def _write_both(copy: pathlib.Path) -> None:
+    (copy / "Dockerfile").write_text(_BOTH)
+    (copy / "root").mkdir()
+    (copy / "root" / "serve.pl").write_text(_SERVE)
+    for name in ("lib", "lib64"):
+        (copy / "root" / name).symlink_to(f"usr/{name}")
+
+
+def _write_scripts(copy: pathlib.Path, name: str, port: int) -> None:
+    for script, text in _SCRIPTS.items():
+        (copy / script).write_text(text.replace("NAME", name).replace("PORT", str(port)))
+        (copy / script).chmod(0o755)
 
 
 def _git(*arguments: str, cwd: pathlib.Path | None = None, check: bool = True) -> str:

@@ -1,7 +1,8 @@
 """The image of a machine: the distribution's packages and the Python of the charms' base.
 
-What the charms install is already there, so a machine needs no network of its own. It is made
-in one pass, straight into the engine, which keeps it until the recipe changes.
+What the charms install is already there, unless a bare one is asked for, so a machine needs no
+network of its own. It is made in one pass, straight into the engine, which keeps it until the
+recipe changes.
 """
 
 import contextlib
@@ -18,9 +19,11 @@ from tools import interpreter
 
 IMAGE = "build-hook-formation/machine"
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "git", "ca-certificates", "procps",
-    "netbase", "apparmor", "docker.io", "haproxy", "nftables", "conntrack",
+    "systemd", "systemd-sysv", "dbus", "iproute2", "ca-certificates", "procps", "netbase",
+    "apparmor",
 )  # fmt: skip
+# What the charms bring where it is missing, and what that brings along.
+OF_CHARMS = ("docker.io", "haproxy", "git", "nftables", "conntrack", "iptables")
 # What an interpreter that is brought along is linked with.
 LIBRARIES = (
     "libsqlite3-0", "libffi8", "libssl3", "libbz2-1.0", "liblzma5", "zlib1g", "libncursesw6",
@@ -48,21 +51,25 @@ chroot "$1" systemctl mask systemd-udevd.service systemd-udevd-kernel.socket \\
     sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount systemd-modules-load.service \\
     systemd-logind.service getty.target console-getty.service
 chroot "$1" systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \\
-    e2scrub_all.timer fstrim.timer haproxy.service
+    e2scrub_all.timer fstrim.timer
+test ! -e "$1/usr/sbin/haproxy" || chroot "$1" systemctl disable haproxy.service
 : >"$1/etc/machine-id"
 """
 _VOLUMES = ("/var/lib/docker", "/var/lib/containerd", containers.STORAGE)
 _CHANGES = (f"VOLUME {json.dumps(_VOLUMES)}", 'CMD ["/sbin/start"]')
 
 
-def ensure(folder: pathlib.Path, python: interpreter.Interpreter) -> str:
+def ensure(
+    folder: pathlib.Path, python: interpreter.Interpreter, more: tuple[str, ...] = OF_CHARMS
+) -> str:
     """Make the image of a machine, unless it is there; its name."""
-    packages = [*PACKAGES, "python3"] if is_own(python) else [*PACKAGES, *LIBRARIES]
+    packages = [*PACKAGES, *more, *(["python3"] if is_own(python) else LIBRARIES)]
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     recipe = repr((suite, packages, UNREAD, _START, _FINISH, _CHANGES, str(python.program)))
     name = f"{IMAGE}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not containers.docker("images", "--quiet", name):
-        forget_others()
+        if more:
+            forget_others()
         make(folder / "image", name, [f"--include={','.join(packages)}", suite], python)
     return name
 

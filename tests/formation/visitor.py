@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.client
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
@@ -14,14 +15,14 @@ Question = Callable[[], str]
 TIMEOUT = 30  # a crowded machine may be slow: how long was waited is told
 
 
-def get(url: str) -> str:
-    """The body of a page.
+def get(url: str, authority: str | None = None) -> str:
+    """The body of a page; with TLS only an authority's certificates are believed.
 
     Raises:
         OSError: if it cannot be had.
 
     """
-    status, body = _request("GET", url)
+    status, body = _request("GET", url, authority=authority)
     if status != 200:
         raise OSError(f"{url} answered {status}")
     return body
@@ -32,6 +33,31 @@ def read(address: str, port: int) -> str:
     with socket.create_connection((address, port), TIMEOUT) as connection:
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+
+
+def echo(address: str, port: int) -> str:
+    """What a UDP service answers.
+
+    Raises:
+        OSError: if it does not within a second.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        asking.connect((address, port))
+        asking.send(b"?")
+        return asking.recv(4096).decode()
+
+
+def serial(address: str, port: int, authority: str) -> str:
+    """The serial number of the certificate that a port shows."""
+    context = ssl.create_default_context(cadata=authority)
+    with (
+        socket.create_connection((address, port), TIMEOUT) as connection,
+        context.wrap_socket(connection, server_hostname=address) as secured,
+    ):
+        shown = secured.getpeercert() or {}
+        return str(shown.get("serialNumber"))
 
 
 def deliver(url: str, body: bytes, secret: str) -> int:
@@ -88,18 +114,25 @@ class Load:
             time.sleep(self._pause)
 
 
-def visits(url: str) -> Load:
+def visits(url: str, authority: str | None = None) -> Load:
     """Requests for one page."""
-    return Load("requests", lambda: get(url))
+    return Load("requests", lambda: get(url, authority))
 
 
 def _request(
-    method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    authority: str | None = None,
 ) -> tuple[int, str]:
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port or 80, timeout=TIMEOUT
-    )
+    where = {"host": parts.hostname or "", "port": parts.port, "timeout": TIMEOUT}
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cadata=authority)
+        connection = http.client.HTTPSConnection(**where, context=context)
+    else:
+        connection = http.client.HTTPConnection(**where)
     try:
         connection.request(method, parts.path, body, headers or {})
         answer = connection.getresponse()
