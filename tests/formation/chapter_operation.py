@@ -11,7 +11,7 @@ from tests.formation.stage import DOCKER, HOOK, MUMBLE, SELFOSS, Stage
 
 def builds_are_commanded(on: Stage) -> str:
     """Deploy, rollback, builds and logs do what they say, of the build hook and of a project."""
-    on.calm()
+    on.calm(SELFOSS)
     rows = json.loads(on.act("list-projects")["projects"])["projects"]
     stage.expect({MUMBLE, SELFOSS} <= {row["name"] for row in rows}, f"listed: {rows}")
     built = int(on.act("deploy", project=SELFOSS, wait=True)["build"])

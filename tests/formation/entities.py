@@ -68,6 +68,11 @@ class Unit:
         """The principal that container-scoped relations are about."""
         return (self.principal or self).name
 
+    def tell(self, *events: Event) -> None:
+        """Queue what it has to be told; one that goes hears of nothing but its own end."""
+        if not self.is_leaving:
+            self.queue += events
+
 
 @dataclasses.dataclass(eq=False)
 class Relation:

@@ -36,11 +36,6 @@ class HookTime:
         default_factory=lambda: os.getloadavg()[0] / (os.cpu_count() or 1)
     )
 
-    @property
-    def excess(self) -> float:
-        """What it took, in parts of what it may take."""
-        return (self.processor or 0) / max(MOST, STARTS * (self.start or 0))
-
 
 def report(times: Iterable[HookTime]) -> str:
     """The table, and the runs that took longest, actions among them."""
@@ -63,17 +58,23 @@ def slow(times: Iterable[HookTime]) -> list[str]:
 
     What installs, compiles or clears up may take longer; so may an action, which waits for builds.
     """
+    runs = list(times)
+    usual = statistics.median([each.start for each in runs if each.start is not None] or [0.0])
     kinds: dict[tuple[str, str], list[HookTime]] = collections.defaultdict(list)
-    for each in times:
+    for each in runs:
         counts = each.processor is not None and each.load < _BUSY
         if counts and not each.is_action and each.hook not in _LONG:
             kinds[each.charm, each.hook].append(each)
-    return [
-        f"{charm} {hook} {statistics.median(t.processor or 0 for t in kind):.2f} s "
-        f"(median of {len(kind)}; {statistics.median(t.excess for t in kind):.1f} times the most)"
-        for (charm, hook), kind in sorted(kinds.items())
-        if statistics.median(t.excess for t in kind) > 1
-    ]
+    return [found for kind in sorted(kinds) if (found := _excess(kind, kinds[kind], usual))]
+
+
+def _excess(kind: tuple[str, str], runs: list[HookTime], usual: float) -> str | None:
+    """By how much a kind of hook takes too long; None if it does not."""
+    took = statistics.median(each.processor or 0 for each in runs)
+    most = max(MOST, STARTS * statistics.median(max(each.start or 0, usual) for each in runs))
+    if took <= most:
+        return None
+    return f"{' '.join(kind)} {took:.2f} s, {most:.2f} s would do (median of {len(runs)})"
 
 
 def table(times: Iterable[HookTime]) -> str:

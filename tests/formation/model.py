@@ -78,7 +78,7 @@ class Model:
         app = self.apps[name]
         self._set_options(app, {key.replace("_", "-"): v for key, v in options.items()})
         for unit in app.units.values():
-            unit.queue.append(Event("config-changed"))
+            unit.tell(Event("config-changed"))
 
     def refresh(self, name: str, archive: pathlib.Path) -> None:
         """Replace an application's charm."""
@@ -88,7 +88,7 @@ class Model:
         app.config = {**app.charm.defaults(), **app.config}
         for unit in app.units.values():
             unit.machine.put(unit.name, app.charm.folder)
-            unit.queue += [Event("upgrade-charm"), Event("config-changed")]
+            unit.tell(Event("upgrade-charm"), Event("config-changed"))
 
     def run(self, unit: str, action: str, **parameters: Any) -> Task:
         """Run an action; underscores stand for dashes."""
@@ -131,7 +131,7 @@ class Model:
                 for other in self.counterparts(relation, unit):
                     if name in relation.seen[other.name]:
                         departed = Event("relation-departed", relation.id, name, name)
-                        other.queue.append(departed)
+                        other.tell(departed)
                 self._leave(unit, relation)
         unit.queue += [Event("stop"), Event("remove")]
         self.settle()
@@ -145,13 +145,13 @@ class Model:
         """The event that comes every five minutes, to all."""
         for app in self.apps.values():
             for unit in app.units.values():
-                unit.queue.append(Event("update-status"))
+                unit.tell(Event("update-status"))
 
     def tell_again(self) -> int:
         """Tell every unit all that it was told before and may be told again; how much that is."""
         for app in self.apps.values():
             for unit in app.units.values():
-                unit.queue += self._repeatable(unit)
+                unit.tell(*self._repeatable(unit))
         return sum(len(unit.queue) for app in self.apps.values() for unit in app.units.values())
 
     def settle(self) -> int:
@@ -179,7 +179,7 @@ class Model:
             name, event = self.agent.asked.popleft()
             app = self.apps.get(name.split("/")[0])
             if app is not None and name in app.units:
-                app.units[name].queue.append(Event(event))
+                app.units[name].tell(Event(event))
         return [u for a in self.apps.values() for u in a.units.values() if u.queue]
 
     def unit(self, name: str) -> Unit:
@@ -241,7 +241,7 @@ class Model:
         """Have another unit lead: the youngest, since nobody may rely on its being the oldest."""
         app.leader = max(app.units, key=lambda name: int(name.split("/")[1]), default=None)
         if app.leader is not None:
-            app.units[app.leader].queue.append(Event("leader-elected"))
+            app.units[app.leader].tell(Event("leader-elected"))
 
     def _relate(self, *ends: tuple[str, str], is_container: bool) -> Relation:
         relation = Relation(self._numbers, ends, is_container)
@@ -249,7 +249,7 @@ class Model:
         self.relations[relation.id] = relation
         units = [unit for name, _ in ends for unit in self.apps[name].units.values()]
         for unit in units:
-            unit.queue.append(Event("relation-created", relation.id))
+            unit.tell(Event("relation-created", relation.id))
         for unit in units:
             self._enter(relation, unit)
         return relation
@@ -275,8 +275,10 @@ class Model:
         if remote.name in relation.seen[unit.name]:
             return
         relation.seen[unit.name].add(remote.name)
-        unit.queue.append(Event("relation-joined", relation.id, remote.name))
-        unit.queue.append(Event("relation-changed", relation.id, remote.name))
+        unit.tell(
+            Event("relation-joined", relation.id, remote.name),
+            Event("relation-changed", relation.id, remote.name),
+        )
 
     def _leave(self, unit: Unit, relation: Relation) -> None:
         for name in sorted(relation.seen[unit.name]):

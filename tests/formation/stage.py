@@ -113,11 +113,12 @@ class Stage:
         said = json.loads(self.run("build-hook", "projects", "--json"))
         return {row["name"]: row for row in said["projects"]}
 
-    def calm(self) -> None:
-        """Wait until no build is under way: a new version is watched for a while."""
+    def calm(self, *names: str) -> None:
+        """Wait until no build is under way, of any project or of some: each one is watched."""
 
         def lasts() -> dict[str, str]:
-            return {name: str(row["last_build"]) for name, row in self.projects().items()}
+            rows = self.projects().items()
+            return {n: str(row["last_build"]) for n, row in rows if not names or n in names}
 
         wait_until(
             lambda: all(last.endswith(_ENDED) for last in lasts().values()),

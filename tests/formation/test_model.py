@@ -472,6 +472,19 @@ def test_a_unit_that_goes_is_told_that_relations_break_in_which_others_stay(worl
     assert "out-relation-broken" not in world.hooks("db/1")
 
 
+def test_a_unit_that_goes_is_told_of_nothing_after_its_end(world):
+    ask = [["juju-exec", "db/0", "JUJU_DISPATCH_PATH=hooks/ping ./dispatch"]]
+    world.deploy(PROVIDER, {"update-status": ask, "stop": ask, "remove": ask})
+    world.model.settle()
+    world.model.update_status()
+    world.model.settle()
+    assert world.hooks("db/0")[-1] == "ping"
+
+    world.model.remove_unit("db/0")
+
+    assert world.model.trace[-2:] == [("db/0", "stop"), ("db/0", "remove")]
+
+
 def test_who_departs_is_not_listed_and_can_still_be_read(world):
     ask = [
         ["relation-list", "--format=json"],

@@ -84,8 +84,8 @@ class Uniter:
         event = Event("relation-changed", relation.id, "" if is_of_app else owner)
         for other in others:
             knows = is_of_app or unit.name in relation.seen[other.name]
-            if knows and other is not unit and not other.is_leaving and event not in other.queue:
-                other.queue.append(event)
+            if knows and other is not unit and event not in other.queue:
+                other.tell(event)
 
     def _hook(self, unit: Unit, event: Event) -> str:
         if event.storage:

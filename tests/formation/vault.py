@@ -36,7 +36,7 @@ class Vault:
         """Let a secret's time be over."""
         if (owner := self._owner(secret)) is not None:
             event = Event("secret-expired", secret=secret.id, revision=secret.latest)
-            owner.queue.append(event)
+            owner.tell(event)
 
     # --- what follows
 
@@ -47,7 +47,7 @@ class Vault:
         for name in secret.tracked:
             unit = self._model.apps[name.split("/")[0]].units.get(name)
             if unit is not None and unit is not owner:
-                unit.queue.append(Event("secret-changed", secret=secret.id))
+                unit.tell(Event("secret-changed", secret=secret.id))
 
     def forget(self, secret: Secret, revision: int | None = None) -> None:
         """Remove a revision, or the whole secret."""
@@ -64,7 +64,7 @@ class Vault:
             unread = secret.revisions.keys() - {secret.latest, *secret.tracked.values()}
             for revision in sorted(unread - secret.outlived):
                 secret.outlived.add(revision)
-                owner.queue.append(Event("secret-remove", secret=secret.id, revision=revision))
+                owner.tell(Event("secret-remove", secret=secret.id, revision=revision))
 
     def end_grants(self, relation: int) -> None:
         """A relation takes the grants with it that were made for it."""
