@@ -10,16 +10,16 @@ LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
     "proof recipe refs script shim slots",
-    "buildlog capabilities certificate condition followed intake limiter log_folder login "
-    "marked membership process progress rawjson schedule service sightings signatures steady "
-    "succession timetable wake web_log web_worker",
+    "buildlog capabilities carriers certificate condition followed intake limiter log_folder "
+    "login marked membership process progress rawjson schedule service sightings signatures "
+    "steady succession timetable wake web_log web_worker",
     "composed reporter secret_files settings",
     "project",
     "part",
     "claims compose container_logs deployed matching programs redaction repository "
     "repository_settings runspec shipping shown_settings",
     "answers cgroups checkout clients engine forges store",
-    "child clones inspection lock manifests networks spoken",
+    "child clones inspection lock manifests networks spoken wards",
     "pulled",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "makeup orders proxy rebuilds registry retries warden",

@@ -51,6 +51,22 @@ def test_limits_of_the_first_version(first):
     }
 
 
+@pytest.mark.parametrize(
+    ("cpus", "quota", "period"), [(0.04, 1000, 25_000), (0.001, 1000, 1_000_000)]
+)
+def test_small_share_is_one_of_a_longer_period(second, cpus, quota, period):
+    cgroups.Group("system.slice:docker:x", second).limit(cgroups.Ceiling(cpus, 2**20, 10))
+
+    assert (second / "system.slice/docker-x.scope/cpu.max").read_text() == f"{quota} {period}"
+
+
+def test_first_process_of_a_group_is_the_oldest(second):
+    group = cgroups.Group("system.slice:docker:x", second)
+    (second / "system.slice/docker-x.scope/cgroup.procs").write_text("70\n41\n")
+
+    assert group.first == 41
+
+
 def test_limits_of_the_second_version(second):
     cgroups.Group("system.slice:docker:x", second).limit(CEILING)
 

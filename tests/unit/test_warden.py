@@ -142,6 +142,37 @@ def test_all_builds_share_what_there_is(machine, watcher):
             machine.end(name)
 
 
+class Passers:
+    """Processes that pass on what steps print, and what they take."""
+
+    def __init__(self, cpus):
+        self.taken, self.steps = cpus, set()
+
+    def follow(self, steps):
+        self.steps = set(steps)
+
+    def cpus(self):
+        return self.taken
+
+
+@pytest.mark.parametrize(("taken", "left"), [(0.0, "20000"), (2.0, "10000"), (50.0, "4000")])
+def test_what_passing_on_their_output_takes_is_taken_from_steps(
+    machine, watcher, monkeypatch, taken, left
+):
+    passers = Passers(taken)
+    monkeypatch.setattr(watcher, "_carriers", passers)
+    with watcher.watching(MARK, cgroups.Ceiling(cpus=1, memory=600, pids=80), nothing):
+        machine.start("step")
+        machine.file("step", "pids", "cgroup.procs").write_text("70\n41\n", encoding="ascii")
+        watcher.look()
+        monkeypatch.setattr(watcher, "_weighed", 0.0)
+        watcher.look()
+
+        assert passers.steps == {41}
+        assert machine.limits("step")[0] == left
+        machine.end("step")
+
+
 def test_step_whose_configuration_is_half_written_is_looked_at_again(machine, watcher):
     with watcher.watching(MARK, ONE, nothing):
         machine.start("step")

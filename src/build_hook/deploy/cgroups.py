@@ -6,6 +6,7 @@ configuration, ``/parent/name`` or systemd's ``slice:prefix:name``.
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import signal
@@ -15,9 +16,12 @@ from build_hook import errors
 
 ROOT = pathlib.Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "memory", "pids")
-# Microseconds. Short, so that who waits for a processor behind a build does not wait long.
+# Microseconds. Short, so that who waits for a processor behind a build does not wait long, but not
+# so short that thousands of processes of a fork bomb are stopped and let go all the time; longer
+# for a small share, since the kernel takes no quota below a millisecond.
 _PERIOD = 20_000
 _LEAST_QUOTA = 1_000
+_LONGEST_PERIOD = 1_000_000
 # A tenth of what everybody else has by default: what serves comes first where both want more
 # than there is, and a build still gets on.
 _WEIGHTS = {"cpu.weight": "10", "io.weight": "10", "cpu.shares": "102"}
@@ -63,14 +67,14 @@ class Group:
         Raises:
             OSError: if it is gone, or not ours to write.
         """
-        quota = max(_LEAST_QUOTA, int(to.cpus * _PERIOD))
+        quota, period = _bandwidth(to.cpus)
         if self._unified:
-            self._write("cpu", "cpu.max", f"{quota} {_PERIOD}")
+            self._write("cpu", "cpu.max", f"{quota} {period}")
             self._write("memory", "memory.max", str(to.memory))
             with contextlib.suppress(FileNotFoundError):  # a kernel without swap
                 self._write("memory", "memory.swap.max", "0")
         else:
-            self._write("cpu", "cpu.cfs_period_us", str(_PERIOD))
+            self._write("cpu", "cpu.cfs_period_us", str(period))
             self._write("cpu", "cpu.cfs_quota_us", str(quota))
             self._write("memory", "memory.limit_in_bytes", str(to.memory))
             with contextlib.suppress(FileNotFoundError):
@@ -100,6 +104,11 @@ class Group:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    @property
+    def first(self) -> int:
+        """The process that began it, or the oldest that is left; 0 if none is."""
+        return min(self._pids(), default=0)
+
     def _pids(self) -> Iterator[int]:
         with contextlib.suppress(OSError):
             yield from map(int, (self._folders["pids"] / "cgroup.procs").read_text().split())
@@ -119,6 +128,12 @@ class Group:
             return {}
         pairs = (line.split() for line in lines)
         return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _bandwidth(cpus: float) -> tuple[int, int]:
+    """Quota and period, in microseconds."""
+    period = min(_LONGEST_PERIOD, max(_PERIOD, math.ceil(_LEAST_QUOTA / max(cpus, 1e-6))))
+    return max(_LEAST_QUOTA, int(cpus * period)), period
 
 
 def is_unified(root: pathlib.Path = ROOT) -> bool:

@@ -17,34 +17,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from build_hook import errors
-from build_hook.deploy import cgroups
+from build_hook.deploy import carriers, cgroups, wards
 
 _LOOK_EVERY = 0.03
 _LOOK_AT_DISK_EVERY = 1.0
+_WEIGH_EVERY = 0.2
+# What is left to steps of their processors, however much is done for them elsewhere.
+_LEAST_LEFT = 0.1
 _LAST_WORDS = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Ward:
-    """One build under watch: whose steps carry ``mark``."""
-
-    mark: str
-    ceiling: cgroups.Ceiling
-    require_space: Callable[[], None]
-    steps: dict[str, cgroups.Group] = dataclasses.field(default_factory=dict[str, cgroups.Group])
-    passed: errors.BuildHookError | None = None
-
-    def check(self) -> None:
-        """Stop here if the build has passed a limit.
-
-        Raises:
-            LimitError: saying which.
-            DiskFullError: if it filled the disk.
-        """
-        if self.passed is not None:
-            raise self.passed
 
 
 class Warden:
@@ -59,10 +41,13 @@ class Warden:
         self._executor = executor
         self._ceiling = ceiling
         self._root = root
-        self._wards: list[Ward] = []
+        self._wards: list[wards.Ward] = []
         self._strangers: set[str] = set()
         self._lock = threading.Lock()
         self._looked_at_disk = 0.0
+        self._carriers = carriers.Carriers()
+        self._carried = self._charged = 0.0
+        self._weighed = 0.0
         self._thread: threading.Thread | None = None
 
     def require(self) -> None:
@@ -83,9 +68,9 @@ class Warden:
     @contextlib.contextmanager
     def watching(
         self, mark: str, ceiling: cgroups.Ceiling, require_space: Callable[[], None]
-    ) -> collections.abc.Generator[Ward]:
+    ) -> collections.abc.Generator[wards.Ward]:
         """Watch a build for as long as the block runs; nothing of its steps is left then."""
-        ward = Ward(mark, ceiling.within(self._ceiling), require_space)
+        ward = wards.Ward(mark, ceiling.within(self._ceiling), require_space)
         with self._lock:
             self._wards.append(ward)
             if self._thread is None:
@@ -100,7 +85,7 @@ class Warden:
 
     def look(self) -> None:
         """Find new steps, share out what there is, and see who passed a limit."""
-        if self._find():
+        if self._find() | self._weigh():
             self._share()
         for ward in self._wards:
             ward.passed = ward.passed or _judge(ward)
@@ -149,7 +134,7 @@ class Warden:
         ward.steps[name] = group
         return True
 
-    def _ward_of(self, variables: list[str]) -> Ward | None:
+    def _ward_of(self, variables: list[str]) -> wards.Ward | None:
         """Whose step it is: what BuildKit adds stands behind whatever a Dockerfile says."""
         by_mark = {ward.mark: ward for ward in self._wards}
         marks = (_last_exception(variable) for variable in reversed(variables))
@@ -158,8 +143,21 @@ class Warden:
     def _groups(self) -> list[cgroups.Group]:
         return [group for ward in self._wards for group in ward.steps.values()]
 
+    def _weigh(self) -> bool:
+        """See what passing on the steps' output takes; whether that has changed by much."""
+        if time.monotonic() - self._weighed < _WEIGH_EVERY:
+            return False
+        self._weighed = time.monotonic()
+        self._carriers.follow(group.first for group in self._groups())
+        self._carried = (self._carried + self._carriers.cpus()) / 2
+        return abs(self._carried - self._charged) > _LEAST_LEFT / 4
+
     def _share(self) -> None:
-        everybody = self._ceiling.share(max(1, len(self._groups())))
+        cpus, self._charged = self._ceiling.cpus, self._carried
+        left = max(cpus * _LEAST_LEFT, cpus - self._charged)
+        everybody = dataclasses.replace(self._ceiling, cpus=left).share(
+            max(1, len(self._groups()))
+        )
         for ward in self._wards:
             each = ward.ceiling.share(max(1, len(ward.steps))).within(everybody)
             for group in ward.steps.values():
@@ -183,7 +181,7 @@ class Warden:
             except errors.DiskFullError as error:
                 ward.passed = ward.passed or error
 
-    def _bury(self, ward: Ward) -> None:
+    def _bury(self, ward: wards.Ward) -> None:
         """The client is gone: so are the steps, or they are killed."""
         deadline = time.monotonic() + _LAST_WORDS
         while any(group.is_there for group in list(ward.steps.values())):
@@ -209,7 +207,7 @@ def _folders(executor: pathlib.Path) -> set[str]:
         return set()
 
 
-def _judge(ward: Ward) -> errors.BuildHookError | None:
+def _judge(ward: wards.Ward) -> errors.BuildHookError | None:
     groups = list(ward.steps.values())
     if any(group.was_killed() for group in groups) or _memory(groups) > ward.ceiling.memory:
         return _too_much("memory", ward.ceiling)
