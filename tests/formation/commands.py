@@ -74,7 +74,8 @@ class Commands(secret_commands.SecretCommands):
         return call.context.unit.machine.address
 
     def _goal_state(self, call: calls.Call) -> dict[str, Any]:
-        units = call.context.app.units.values()
+        # As Juju has it: of subordinates only those of this unit, which is none's principal here.
+        units = [unit for unit in call.context.app.units.values() if unit.principal is None]
         since = "2026-01-01T00:00:00Z"
         goals = {unit.name: {"status": unit.status[0], "since": since} for unit in units}
         return {"units": goals, "relations": {}}

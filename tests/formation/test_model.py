@@ -726,3 +726,20 @@ def _run(world, unit, *commands):
 
 def _read(world, secret, *flags):
     return _run(world, "web/0", ["secret-get", "--format=json", *flags, secret])
+
+
+def test_the_goal_state_has_no_units_of_subordinates(world):
+    ask = {"update-status": [["goal-state", "--format=json"]]}
+    world.deploy(PRINCIPAL, ask)
+    world.deploy(SUBORDINATE, ask)
+    world.model.integrate("sub", "host")
+    world.model.settle()
+
+    world.model.update_status()
+    world.model.settle()
+
+    goals = {
+        unit: json.loads(world.said(unit, "update-status")[-1][1])["units"]
+        for unit in ("host/0", "sub/0")
+    }
+    assert (list(goals["host/0"]), goals["sub/0"]) == (["host/0"], {})
