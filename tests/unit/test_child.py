@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from build_hook import supervise
+from build_hook import child as children
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def child(tmp_path):
     made = []
 
     def make(folder, argv=lambda: ("sleep", "60")):
-        made.append(supervise.Child("sleeper", argv, folder, None))
+        made.append(children.Child("sleeper", argv, folder, None))
         return made[-1]
 
     yield make
@@ -39,7 +39,7 @@ def test_process_whose_pid_cannot_be_written_down_runs(child, tmp_path, capsys):
 
 
 def test_process_that_cannot_be_started_is_tried_again(child, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(supervise, "_SLOWEST", 0.0)
+    monkeypatch.setattr(children, "_SLOWEST", 0.0)
     faults = [OSError(errno.ENOSPC, "No space left on device")]
 
     def argv():
@@ -57,10 +57,24 @@ def test_process_that_cannot_be_started_is_tried_again(child, tmp_path, monkeypa
     assert "sleeper could not be started yet" in capsys.readouterr().err
 
 
+def test_process_that_was_inherited_is_kept_and_ended(child, tmp_path):
+    first = child(tmp_path)
+    first.keep()
+    heir = child(tmp_path)
+
+    heir.inherit(first.pid)
+    heir.keep()
+
+    assert heir.pid == first.pid
+    heir.stop()
+    heir.wait(10)
+    assert heir.pid is None
+
+
 def test_complaint_that_nobody_can_write_down_is_none(monkeypatch):
     def echo(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(supervise.click, "echo", echo)
+    monkeypatch.setattr(children.click, "echo", echo)
 
-    supervise._say("the disk is full")
+    children.say("the disk is full")
