@@ -94,4 +94,21 @@ def projects_of_2015_work(on: Stage) -> str:
     return f"{OLD} and {SCRIPTED}, deployed and deployed again"
 
 
-STEPS = (logs_arrive, certificate_is_renewed, projects_of_2015_work)
+def removed_relation_unregisters(on: Stage) -> str:
+    """A removed relation unregisters its project, whose container goes."""
+    on.calm(OLD)
+    on.model.remove_relation(f"{OLD}:project", HOOK)
+    on.model.settle()
+    stage.expect(OLD not in on.listed(), f"listed: {on.listed()}")
+    taken = stage.wait_until(
+        lambda: not on.containers(OLD), "the container is still there", lambda: on.containers(OLD)
+    )
+    return f"{taken:.1f} s"
+
+
+STEPS = (
+    logs_arrive,
+    certificate_is_renewed,
+    projects_of_2015_work,
+    removed_relation_unregisters,
+)

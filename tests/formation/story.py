@@ -36,13 +36,13 @@ from tools import interpreter, pack
 
 NETWORK = "build-hook-formation"
 STOP_AFTER = int(os.environ.get("FORMATION_STEPS", "0"))  # for people who work on the first ones
-STEPS = (
-    *chapter_deployment.STEPS,
-    *chapter_settings.STEPS,
-    *chapter_neighbours.STEPS,
-    *chapter_operation.STEPS,
-    *chapter_departure.STEPS,
-)
+CHAPTERS = {
+    "deployment": chapter_deployment.STEPS,
+    "settings": chapter_settings.STEPS,
+    "neighbours": chapter_neighbours.STEPS,
+    "operation": chapter_operation.STEPS,
+    "departure": chapter_departure.STEPS,
+}
 
 
 def main() -> int:
@@ -54,7 +54,8 @@ def main() -> int:
     try:
         with contextlib.ExitStack() as stack:
             on = _stage(stack, folder, asked)
-            for step in STEPS[: STOP_AFTER or None] + (() if STOP_AFTER else (hooks_in_time,)):
+            steps = [step for name in asked.chapters for step in CHAPTERS[name]]
+            for step in steps[:STOP_AFTER] if STOP_AFTER else [*steps, hooks_in_time]:
                 untrue += not say(step, on)
                 if untrue and not asked.go_on:
                     break
@@ -87,6 +88,10 @@ def hooks_in_time(on: stage.Stage) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev formation", description=__doc__)
+    parser.add_argument(
+        "--chapters", nargs="+", choices=CHAPTERS, default=list(CHAPTERS),
+        help="some only; all of them need the deployment",
+    )  # fmt: skip
     parser.add_argument(
         "--go-on", action="store_true", help="say what is not so, and go on with the next step"
     )
