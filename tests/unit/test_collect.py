@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from build_hook import settings
+from build_hook import part, settings
 from build_hook.deploy import buildlog, collect, images
-from build_hook.store import builds
+from build_hook.store import builds, parts
 
 PHASE = builds.Phase
 
@@ -21,6 +21,9 @@ class Shelf:
     def remove(self, image):
         self.kept = [kept for kept in self.kept if kept is not image]
         return True
+
+    def exists(self, image):
+        return any(kept.id == image for kept in self.kept)
 
 
 @pytest.fixture
@@ -119,3 +122,61 @@ def test_record_tells_whether_its_image_is_here(config, store, shelf):
         (5, False),
         (4, False),
     ]
+
+
+# A compose project: its images tell no build.
+
+
+@pytest.fixture
+def known(config):
+    made = parts.Parts(config.database)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def services(store, known):
+    """Builds of one service, each with an image of its own; returns their shelf."""
+    shelf = Shelf([])
+    web = part.Part.model_validate({"name": "shop.web", "repository": "https://h/shop.git"})
+
+    def make(phase, *numbers):
+        for number in numbers:
+            build = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
+            assert build.id == number
+            pieces = [parts.Piece(web, f"image-{number}")]
+            known.put(build.id, pieces)
+            store.note(build.id, image=parts.name_of(pieces))
+            store.enter(build.id, phase)
+            shelf.kept.append(images.Image(f"image-{number}", "shop", 0))
+        return shelf
+
+    return make
+
+
+def test_failed_builds_of_services_do_not_push_out_the_versions_to_go_back_to(
+    config, store, services
+):
+    services(PHASE.LIVE, 1, 2, 3)
+    store.set_serving("shop", 3, 2)
+    shelf = services(PHASE.FAILED, 4, 5, 6, 7)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert ids(shelf) == ["image-2", "image-3"]
+    assert [b.id for b in store.went_live("shop", 9)] == [3, 2]
+
+
+def test_images_of_services_of_a_build_under_way_are_kept(config, store, services):
+    shelf = services(PHASE.LIVE, 1)
+    store.set_serving("shop", 1, None)
+    running = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
+    store.enter(running.id, PHASE.BUILDING)
+    shelf.kept.append(images.Image("made a moment ago", "shop", 0))
+
+    collect.tidy("shop", config, store, shelf)
+    assert ids(shelf) == ["image-1", "made a moment ago"]
+
+    store.enter(running.id, PHASE.FAILED)
+    collect.tidy("shop", config, store, shelf)
+    assert ids(shelf) == ["image-1"]

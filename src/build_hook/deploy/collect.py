@@ -30,7 +30,10 @@ def tidy(
     good = store.went_live(of, with_settings.keep_images)
     builders = {build.id for build in (*needed, *good)}
     # a roll-back runs from the image of another build
-    images_needed = {build.image for build in (*needed, *good)} | _of_services(of, with_settings)
+    images_needed = {build.image for build in (*needed, *good)}
+    images_needed |= _of_services(builders, with_settings)
+    # an image of a service tells no build: it may be made at this moment
+    builders |= {0} if any(build.project == of for build in store.running()) else set()
     removed = 0
     for image in shelf.all(of):
         if image.build not in builders and image.id not in images_needed:
@@ -43,10 +46,10 @@ def tidy(
     return Removed(removed, len(gone))
 
 
-def _of_services(of: str, with_settings: settings.Settings) -> set[str]:
-    """The images that the newest builds of a compose project have; one may be many builds'."""
+def _of_services(of: Iterable[int], with_settings: settings.Settings) -> set[str]:
+    """The images that builds of compose projects have; one may be many builds'."""
     with contextlib.closing(parts.Parts(with_settings.database)) as known:
-        return known.images(of, with_settings.keep_images)
+        return known.images(of)
 
 
 def _whole(

@@ -5,6 +5,7 @@ What serves a service stands in the table ``serving`` under PROJECT.SERVICE.
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 from collections.abc import Iterable
 
@@ -77,14 +78,12 @@ class Parts:
         """The parts of a build, in the order in which they start; none if it has none."""
         return read(self._session, build)
 
-    def images(self, project: str, newest: int) -> set[str]:
-        """The images of a project's newest builds, and of all that serve or have not ended."""
+    def images(self, of: Iterable[int]) -> set[str]:
+        """The images of builds, and of all that serve or have not ended."""
         rows = self._session.rows(
-            "SELECT image FROM parts WHERE build IN"
-            " (SELECT DISTINCT build FROM parts JOIN builds ON builds.id = build"
-            "  WHERE project = ?1 ORDER BY build DESC LIMIT ?2)"
+            "SELECT image FROM parts WHERE build IN (SELECT value FROM json_each(?))"
             " OR build IN (SELECT build FROM serving UNION SELECT previous FROM serving)"
             " OR build IN (SELECT id FROM builds WHERE finished IS NULL)",
-            (project, newest),
+            (json.dumps(list(of)),),
         )
         return {row["image"] for row in rows}
