@@ -15,8 +15,15 @@ UlimitName = Literal[
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
     "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 ]  # fmt: skip
+# Arguments that steer the builder itself, not the Dockerfile (docs.docker.com, build variables).
+_OF_THE_BUILDER = "BUILDKIT_"
 _ID = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"
 _PLATFORM = r"^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?$"
+
+
+def steers_builder(argument: str) -> bool:
+    """Whether a build argument is the builder's: no pushed file may set it."""
+    return argument.upper().startswith(_OF_THE_BUILDER)
 
 
 def _secrets(given: Any) -> Any:

@@ -10,13 +10,11 @@ from typing import Annotated, Any
 
 import pydantic
 
-from build_hook import errors, project, values
+from build_hook import errors, project, recipe, values
 
 FILE = "build-hook.toml"
 MOST_BYTES = 65_536
 _HINT = f"Correct {FILE} and push; docs/how-to/settings-in-the-repository.md has what it may hold"
-# Arguments that steer the builder itself, not the Dockerfile (docs.docker.com, build variables).
-_OF_THE_BUILDER = "BUILDKIT_"
 Moment = Annotated[values.Seconds, pydantic.Field(le=600)]
 
 
@@ -32,7 +30,7 @@ class Build(values.Value):
     @classmethod
     def _not_the_builder_s(cls, args: dict[str, str] | None) -> dict[str, str] | None:
         for name in args or {}:
-            if name.upper().startswith(_OF_THE_BUILDER):
+            if recipe.steers_builder(name):
                 raise ValueError(f"{name} steers the builder, which is the operator's")
         return args
 

@@ -261,6 +261,8 @@ def test_what_the_operator_ignores_is_passed_over(folder):
         ("networks: 5", "networks is not in a form"),
         ("profiles: 5", "must be a list"),
         ("command: {a: b}", "command must be a list"),
+        ("build: {args: {BUILDKIT_SYNTAX: evil/frontend}}", "BUILDKIT_SYNTAX steers the builder"),
+        ("build: {args: [buildkit_syntax=evil/frontend]}", "buildkit_syntax steers the builder"),
     ],
 )
 def test_hostile_or_wrong_services_are_refused(folder, body: str, said: str):

@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from build_hook import shapes
+from build_hook import recipe, shapes
 from build_hook.compose import entry, files
 
 Converter = Callable[[entry.Entry, Any], dict[str, Any]]
@@ -92,6 +92,9 @@ def _build(one: entry.Entry, given: Any) -> dict[str, Any]:
     kept = {k: how[k] for k in ("context", "dockerfile", "target") if how.get(k) is not None}
     kept["context"] = _from_root(one, str(kept.get("context", ".")))
     args = pairs(one, "build", how["args"]) if how.get("args") else {}
+    for name in filter(recipe.steers_builder, args):
+        what = f"build: {name} steers the builder, which is the operator's"
+        raise one.wrong("build", what=what, hint="Take it out; build.args of the project may say")
     own = one.project.build.model_dump(exclude_defaults=True)
     return {"build": {**own, **kept, "args": {**own.get("args", {}), **args}}}
 
