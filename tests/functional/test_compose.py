@@ -1,9 +1,11 @@
 """Projects of several containers: only what changed is replaced, all of it or nothing."""
 
+import shutil
+
 import pytest
 
 from build_hook import project
-from build_hook.demo import traffic
+from build_hook.demo import baseimage, traffic
 from build_hook.store import builds
 from tests.functional import composed
 
@@ -249,3 +251,58 @@ def test_replicas_of_services_are_balanced_replaced_and_tended(host, replicated)
     host.until(lambda: len(replicas(shop)["api"]) == 2, "two of api", 30)
     rows = {row["name"]: row["containers"] for row in shop.of.shown()["services"]}
     assert [one["replica"] for one in rows["web"]] == [1, 2, 3]
+
+
+# What it brings differs with every fresh build, as if the base image had changed.
+FRESH = """\
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+%sCOPY . /app/
+CMD ["/bin/sh", "/app/serve.sh"]
+"""
+OTHERWISE = 'ARG BUILD_HOOK_FRESH\nRUN echo "$BUILD_HOOK_FRESH" > /fresh\n'
+
+
+def test_fresh_and_scheduled_rebuilds_reach_every_service(host):
+    file = """\
+services:
+  web: {build: web}
+  api: {build: api}
+"""
+    plain = {"compose.yaml": file, "web/index.cgi": '#!/bin/sh\nsaid="web-1"' + composed.SAY}
+    more: dict[str, str] = {**plain, "web/Dockerfile": FRESH % "", "api/Dockerfile": FRESH % ""}
+    shop = composed.Shop(host, "fresh", None, 0.5, **more)
+    for service in ("web", "api"):
+        shutil.copy(baseimage.busybox(), shop.of.copy.folder / service / "busybox")
+    host.replace(host.entry("fresh").model_copy(update={"rebuild": "04:30"}))
+    live = shop.live()
+
+    same = rebuilt(host, shop, live)
+    assert same.phase is builds.Phase.SKIPPED, same.reason
+    assert same.reason == f"nothing has changed below or in build {live.id}"
+
+    live = shop.live(**{"api/Dockerfile": FRESH % OTHERWISE})
+    first = shop.containers()
+    other = rebuilt(host, shop, live)
+    assert other.phase is builds.Phase.LIVE, other.reason
+    second = shop.containers()
+    assert {name for name in first if first[name] != second[name]} == {"api"}
+
+    host.run("deploy", "fresh", "--fresh", "--wait")
+    third = shop.containers()
+    assert {name for name in first if second[name] != third[name]} == {"api"}
+
+
+def rebuilt(host, shop, before):
+    """Make a rebuild due, and wait for its end."""
+    with host.store.session.transaction() as connection:
+        connection.execute(
+            "UPDATE builds SET created = created - 90000 WHERE project = ?", (shop.name,)
+        )
+
+    def look():
+        found = (b for b in shop.of.history() if b.cause is builds.Cause.REBUILD)
+        return next((b for b in found if b.id > before.id and b.phase.is_end), None)
+
+    return host.until(look, "the end of a rebuild", 120)

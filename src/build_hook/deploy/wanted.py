@@ -55,10 +55,21 @@ class Wanted:
         live = self._live(of)
         if of.build.cause is not builds.Cause.REBUILD or live is None or live.image is None:
             return
-        if not self._images.exists(live.image) or not _runs_alike(live, of):
-            return
-        if self._images.are_alike(live.image, of.image):
+        if _runs_alike(live, of) and self._is_alike(live, of):
             raise NotWantedError(f"nothing has changed below or in build {live.id}")
+
+    def _is_alike(self, live: builds.Build, of: job.Job) -> bool:
+        """Whether all images hold what those hold that serve."""
+        old, new = self._by_name(live.id, live.image), self._by_name(of.build.id, of.image)
+        return old.keys() == new.keys() and all(
+            self._images.exists(old[name]) and self._images.are_alike(old[name], new[name])
+            for name in old
+        )
+
+    def _by_name(self, build: int, image: str | None) -> dict[str, str]:
+        """The images of a build by service; by no name where it is one container."""
+        pieces = parts.read(self._store.session, build)
+        return {piece.part.name: piece.image for piece in pieces} or {"": image or ""}
 
     def _was_overtaken(self, of: job.Job) -> bool:
         build, store = of.build, self._store.session

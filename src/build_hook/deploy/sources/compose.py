@@ -41,7 +41,7 @@ class Compose(repository.Repository):
         if one.reference:
             return self._pulled(of, one.reference)
         of.log.headline(f"building {one.service_name}")
-        order = build_command.Order(one, of.build.id, of.commit, folder)
+        order = build_command.Order(one, of.build.id, of.commit, folder, fresh=of.build.fresh)
         return self._builder.build(order, of.log, of.check_stop)
 
     def _pulled(self, of: job.Job, reference: str) -> str:
