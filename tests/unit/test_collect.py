@@ -180,3 +180,18 @@ def test_images_of_services_of_a_build_under_way_are_kept(config, store, service
     store.enter(running.id, PHASE.FAILED)
     collect.tidy("shop", config, store, shelf)
     assert ids(shelf) == ["image-1"]
+
+
+def test_an_image_that_was_pulled_keeps_the_tags_of_what_can_be_gone_back_to(
+    config, store, services
+):
+    shelf = services(PHASE.LIVE, 1, 2, 3, 4)
+    store.set_serving("shop", 4, 3)
+    shelf.kept = [
+        images.Image("image-4", "shop", number, is_pulled=True, unit="shop.web")
+        for number in (1, 2, 3, 4)
+    ]
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert [image.build for image in shelf.kept] == [3, 4]

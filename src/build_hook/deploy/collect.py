@@ -34,8 +34,11 @@ def tidy(
     images_needed |= _of_services(builders, with_settings)
     # an image of a service tells no build: it may be made at this moment
     builders |= {0} if any(build.project == of for build in store.running()) else set()
+    there = shelf.all(of)
+    # one tag is enough to keep what was pulled
+    images_needed -= {one.id for one in there if one.is_pulled and one.build in builders}
     removed = 0
-    for image in shelf.all(of):
+    for image in there:
         if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image)
     here = {image.id for image in shelf.all(of)} | _whole((*needed, *good), with_settings, shelf)

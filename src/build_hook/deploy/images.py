@@ -9,7 +9,7 @@ from typing import Any
 
 import docker.errors
 
-from build_hook import errors, labels
+from build_hook import errors, labels, part
 from build_hook.deploy import engine, pulled
 
 
@@ -17,13 +17,15 @@ from build_hook.deploy import engine, pulled
 class Image:
     """An image of ours: what a build made, or pulled.
 
-    ``build`` is 0 where it may be several builds' (of a service).
+    ``build`` is 0 where it may be several builds' (made for a service); ``unit`` is the service
+    that it was pulled for.
     """
 
     id: str
     project: str
     build: int
     is_pulled: bool = False
+    unit: str = ""
 
 
 class Images:
@@ -39,7 +41,10 @@ class Images:
             found = self._engine.api.images(filters=self._engine.ours(of))
         named = [(entry["Id"], entry["Labels"]) for entry in found]
         images = [Image(i, n[labels.PROJECT], int(n.get(labels.BUILD, 0))) for i, n in named]
-        images += [Image(p.id, p.project, p.build, is_pulled=True) for p in self._pulled.all(of)]
+        images += [
+            Image(p.id, part.root(p.project), p.build, is_pulled=True, unit=p.project)
+            for p in self._pulled.all(of)
+        ]
         return sorted(images, key=lambda image: image.build)
 
     def exists(self, image: str) -> bool:
@@ -70,7 +75,7 @@ class Images:
     def remove(self, image: Image) -> bool:
         """Remove an image with its tags; False if a container still needs it."""
         if image.is_pulled:
-            return self._pulled.remove(pulled.Tagged(image.id, image.project, image.build))
+            return self._pulled.remove(pulled.Tagged(image.id, image.unit, image.build))
         with self._engine.speaking("remove an image"):
             try:
                 self._engine.api.remove_image(image.id, force=True)

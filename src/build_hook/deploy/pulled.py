@@ -15,7 +15,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from build_hook import errors, labels
+from build_hook import errors, labels, reference
 from build_hook.deploy import engine, manifests
 
 _LOOK_EVERY = 0.2
@@ -26,23 +26,32 @@ Line = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pull:
-    """What to pull: the manifest of that digest, for a build of a project."""
+    """What to pull: the manifest of that digest or tag, for a build of a project or of a service.
+
+    ``as_user`` where the login that the docker command has is to be used.
+    """
 
     name: str
     digest: str
     project: str
     build: int
     timeout: float
+    as_user: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it stands for the same bytes everywhere: a digest does, a tag does not."""
+        return reference.is_digest(self.digest)
 
     @property
     def reference(self) -> str:
-        """The image's name with its digest."""
-        return f"{self.name}@{self.digest}"
+        """The image's name with its digest or tag."""
+        return f"{self.name}{'@' if self.is_fixed else ':'}{self.digest}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tagged:
-    """An image with the tag of one build."""
+    """An image with the tag of one build; of a service it has PROJECT.SERVICE for a project."""
 
     id: str
     project: str
@@ -69,22 +78,39 @@ class Pulled:
         Raises:
             PullError: if the registry does not give it, or not in time.
         """
-        found = self._find(what.reference)
-        was_here = found is not None
-        if found is None:
-            self._fetch(what, who, log, check_stop)
-            found = self._find(what.reference)
+        named = self.find(what.reference)
+        if named is not None and what.is_fixed:
+            self.keep(named, what.project, what.build)
+            return named
+        before = self._ids()
+        self._fetch(what, who, log, check_stop)
+        found = self.find(what.reference)
         if found is None:
             raise errors.PullError(f"The engine pulled {what.reference} and does not have it")
-        with self._engine.speaking("tag an image"):
-            if not was_here:
+        if found not in before:
+            with self._engine.speaking("tag an image"):
                 self._engine.api.tag(found, self._repository(_MARK), _hexadecimal(found))
-            self._engine.api.tag(found, self._repository(what.project), str(what.build))
+        self.keep(found, what.project, what.build)
+        if not what.is_fixed:
+            self._give_back(what, named)
         return found
 
+    def keep(self, image: str, of: str, build: int) -> None:
+        """Give an image the tag of a build, so that nobody takes it for unused."""
+        with self._engine.speaking("tag an image"):
+            self._engine.api.tag(image, self._repository(of), str(build))
+
+    def find(self, name: str) -> str | None:
+        """The id of an image that is here, by any of its names."""
+        with self._engine.speaking("look at an image"):
+            try:
+                return str(self._engine.api.inspect_image(name)["Id"])
+            except docker.errors.NotFound:
+                return None
+
     def all(self, of: str | None = None) -> list[Tagged]:
-        """What builds of a project, or of all, run from."""
-        wanted = self._repository(of or "*")
+        """What builds of a project and of its services, or of all, run from."""
+        wanted = [self._repository(name) for name in ((of, f"{of}.*") if of else ("*",))]
         with self._engine.speaking("list images"):
             found = self._engine.api.images(filters={"reference": wanted})
         tags = [
@@ -115,12 +141,17 @@ class Pulled:
     def _is_used(self, image: str) -> bool:
         return bool(self._engine.api.containers(all=True, filters={"ancestor": image}))
 
-    def _find(self, name: str) -> str | None:
-        with self._engine.speaking("look at an image"):
-            try:
-                return str(self._engine.api.inspect_image(name)["Id"])
-            except docker.errors.NotFound:
-                return None
+    def _ids(self) -> set[str]:
+        with self._engine.speaking("list images"):
+            return {image["Id"] for image in self._engine.api.images(all=True)}
+
+    def _give_back(self, what: Pull, before: str | None) -> None:
+        """Let a tag lead where it led before: it is not ours."""
+        with self._engine.speaking("tag an image"):
+            if before is None:
+                self._engine.api.remove_image(what.reference, noprune=True)
+            else:
+                self._engine.api.tag(before, what.name, what.digest)
 
     def _fetch(
         self,
@@ -160,7 +191,9 @@ def _follow(
     who: manifests.Login | None,
     put: Callable[[Line | Exception | None], None],
 ) -> None:
-    auth = {"username": who.username, "password": who.password} if who else {}
+    auth: dict[str, str] | None = None if what.as_user else {}
+    if who is not None:
+        auth = {"username": who.username, "password": who.password}
     try:
         for line in client.pull(
             what.name, tag=what.digest, auth_config=auth, stream=True, decode=True

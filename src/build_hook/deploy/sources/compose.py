@@ -2,12 +2,10 @@
 
 import pathlib
 
-import docker.errors
-
-from build_hook import errors, part, settings
+from build_hook import part, settings
 from build_hook.compose import reading
 from build_hook.deploy import build_command, builder, engine, job
-from build_hook.deploy.sources import base, repository
+from build_hook.deploy.sources import base, repository, service_images
 from build_hook.store import parts
 
 
@@ -22,6 +20,7 @@ class Compose(repository.Repository):
     ) -> None:
         super().__init__(with_settings, docker_engine)
         self._builder = by
+        self._services = service_images.ServiceImages(with_settings, docker_engine)
         self._parts = parts.Parts(with_settings.database)
 
     def make(self, of: job.Job) -> base.Made:
@@ -39,33 +38,8 @@ class Compose(repository.Repository):
 
     def _image(self, of: job.Job, one: part.Part, folder: pathlib.Path) -> str:
         if one.reference:
-            return self._pulled(of, one.reference)
+            of.log.headline(f"pulling {one.service_name}")
+            return self._services.bring(of, one)
         of.log.headline(f"building {one.service_name}")
         order = build_command.Order(one, of.build.id, of.commit, folder, fresh=of.build.fresh)
         return self._builder.build(order, of.log, of.check_stop)
-
-    def _pulled(self, of: job.Job, reference: str) -> str:
-        """The newest image of a name; the one that is here where none can be had."""
-        of.check_stop()
-        api = self._engine.api
-        with self._engine.speaking(f"find the image {reference}"):
-            name, tag = _split(reference)
-            try:
-                api.pull(name, tag=tag)
-            except docker.errors.APIError as error:
-                of.log(f"{reference} could not be pulled: {error.explanation}")
-            try:
-                return str(api.inspect_image(reference)["Id"])
-            except docker.errors.ImageNotFound as error:
-                raise errors.ImageError(
-                    f"There is no image {reference} to be had",
-                    "Correct its name in the compose file, or log the engine in to its registry",
-                ) from error
-
-
-def _split(reference: str) -> tuple[str, str | None]:
-    """Name and tag; a digest stays with the name."""
-    if "@" in reference:
-        return reference, None
-    name, colon, tag = reference.rpartition(":")
-    return (name, tag) if colon and "/" not in tag else (reference, "latest")
