@@ -11,6 +11,8 @@ import pydantic
 
 from build_hook import project, service
 
+# What a project says for all of its services.
+_INHERITED = ("repository", "ref", "health", "drain", "session_grace", "watch", "tolerance")
 _NAME = r"^[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9_-]*$"
 
 
@@ -57,9 +59,7 @@ def make(of: project.Project, name: str, given: dict[str, Any]) -> Part:
     Raises:
         ValidationError: if a value is not what Compose means by it.
     """
-    inherited = {
-        key: getattr(of, key) for key in ("repository", "ref", "health", "drain", "watch")
-    }
+    inherited = {key: getattr(of, key) for key in _INHERITED}
     return Part.model_validate({**inherited, **given, "name": f"{of.name}.{name}"})
 
 

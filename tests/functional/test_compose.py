@@ -1,6 +1,8 @@
 """Projects of several containers: only what changed is replaced, all of it or nothing."""
 
 import shutil
+import socket
+import time
 
 import pytest
 
@@ -83,6 +85,85 @@ def test_a_version_that_dies_later_takes_all_its_services_back(host):
     }
     assert host.until(shop.of.answers, "an answer")
     assert shop.of.get().startswith("web-1/api-1/")
+
+
+# Becomes 500 where what is said tells of trouble.
+TROUBLE = r"""
+case $said in *trouble*) printf 'Status: 500 Internal Server Error\r\n' ;; esac
+"""
+LATER = '[ $(( $(date +%s) - $(busybox stat -c %Y /w) )) -lt 4 ] || said="$said/trouble"\n'
+WEB = f'#!/bin/sh{composed.ASK}said="web-1/$(ask api 8000)"\n{TROUBLE}{composed.SAY}'
+LEAKS = WEB.replace(TROUBLE, LATER + TROUBLE)
+API_LEAKS = f'#!/bin/sh{composed.ASK}said="api-2/starts-$(ask db 7000)"\n{LATER}{composed.SAY}'
+
+
+@pytest.mark.parametrize(
+    ("name", "leak"),
+    [
+        ("leak-own", {"web/index__cgi": LEAKS}),
+        ("leak-below", {"api/index__cgi": API_LEAKS}),  # the published service stays the same
+    ],
+)
+def test_a_version_that_leaks_into_500s_takes_all_its_services_back(host, name, leak):
+    more: dict[str, str] = {"web/index.cgi": WEB}
+    shop = composed.Shop(host, name, None, 0.5, **more)
+    good = shop.live()
+    shop.of.watched(30)
+    strict = project.Tolerance(errors=5)
+    host.replace(host.entry(name).model_copy(update={"tolerance": strict}))
+    first = shop.containers()
+
+    with traffic.Traffic({name: shop.of.url}, 10) as load:
+        assert load.wait_for(name, "web-1/api-1/starts-1", 30)
+        back = shop.deploy(**leak, **{"api/more": "x"})
+        ended = time.monotonic()
+        time.sleep(2)
+        load.stop()
+
+    reason = back.reason or ""
+    assert back.phase is builds.Phase.ROLLED_BACK, reason
+    assert reason.startswith("Service web: ")
+    assert "answers were failures (5xx)" in reason
+    assert reason.endswith(f"Build {good.id} serves again")
+    assert shop.containers() == first
+    assert shop.of.get() == "web-1/api-1/starts-1"
+    assert host.run("show", str(back.id))["card"]["reason"] == reason
+    assert load.failures().keys() == {f"{name}: status 500"}
+    assert load.window(begin=ended).failed == 0
+
+
+ECHO = "exec nc -llllllll -p 8000 -e /bin/sh /app/answer.sh\n"
+ANSWER = 'while read -r line; do echo "web-1 $line"; done\n'
+
+
+def test_long_sessions_of_a_service_stay_for_their_grace(host):
+    more: dict[str, str] = {"web/serve.sh": ECHO, "web/answer.sh": ANSWER}
+    shop = composed.Shop(host, "grace", None, 0.5, **more)
+    port = {"target": 8000, "published": shop.of.port, "app_protocol": "tcp"}
+    of = host.entry("grace").model_dump(exclude_defaults=True)
+    of["compose"]["services"]["web"]["ports"] = [port]
+    host.replace(project.Project.model_validate({**of, "drain": 0.5, "session_grace": 60}))
+    shop.live()
+    first = shop.containers()
+
+    with socket.create_connection(("127.0.0.1", shop.of.port), timeout=10) as old:
+        assert said(old) == "web-1 hello"
+        shop.live(**{"web/answer__sh": ANSWER.replace("web-1", "web-2")})
+        assert said(old) == "web-1 hello"
+        with socket.create_connection(("127.0.0.1", shop.of.port), timeout=10) as new:
+            assert said(new) == "web-2 hello"
+        assert first["web"] in running(shop)
+    host.until(lambda: first["web"] not in running(shop), "the old version to end", 30)
+    assert len(running(shop)) == 3
+
+
+def said(connection):
+    connection.sendall(b"hello\n")
+    return connection.recv(100).decode().strip()
+
+
+def running(shop):
+    return {box.id for box in shop.of.boxes() if box.is_running}
 
 
 def test_roll_back_restores_every_service_without_building(host):

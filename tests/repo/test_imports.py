@@ -27,8 +27,8 @@ LAYERS = (
     "adoption builder catalogue collect cost departures gate judge lookout scripted sentence "
     "standing supervise tally turns",
     "delivery doctor health job listing upkeep watch",
-    "ensemble farewell sources",
-    "leftovers",
+    "farewell sources",
+    "ensemble leftovers",
     "autopsy cycle hooks housekeeping reconcile recover replay scale tend wanted",
     "api explain pipeline",
     "crew front_page metrics",

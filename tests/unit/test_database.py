@@ -1,7 +1,7 @@
 import concurrent.futures
 import sqlite3
 
-from build_hook.store import builds, database, tables
+from build_hook.store import builds, database, lingering, tables
 
 RENAMED = 3  # the migration that this file is about brings version 3 to 4
 
@@ -39,3 +39,23 @@ def test_several_may_open_a_new_file_at_once(tmp_path):
         for connection in opened:
             assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
             connection.close()
+
+
+def test_old_versions_linger_on_when_services_can(tmp_path):
+    by_service = 10  # the migration that lets several services of a build linger
+    connection = sqlite3.connect(tmp_path / "db")
+    for script in tables.MIGRATIONS[:by_service]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA user_version = {by_service}")
+    connection.execute(
+        "INSERT INTO builds (project, ref, cause, created) VALUES ('shop', 'x', 'push', 1)"
+    )
+    connection.execute("INSERT INTO lingering VALUES (1, 'shop', 5.0)")
+    connection.commit()
+    connection.close()
+
+    known = lingering.Lingering(tmp_path / "db")
+    known.add(lingering.Version(1, "shop.web", 6.0))
+
+    assert {(one.project, one.until) for one in known.all()} == {("shop", 5.0), ("shop.web", 6.0)}
+    known.close()

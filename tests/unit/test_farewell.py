@@ -2,10 +2,10 @@
 
 import pytest
 
-from build_hook import project, settings
+from build_hook import part, project, settings
 from build_hook.deploy import containers, engine, farewell
 from build_hook.proxy import front
-from build_hook.store import builds, lingering
+from build_hook.store import builds, lingering, parts
 
 PHASE = builds.Phase
 
@@ -91,3 +91,30 @@ def test_version_gets_the_time_that_it_was_deployed_with(options, store, farewel
 
 def _request():
     return builds.Request("shop", "refs/heads/main", builds.Cause.PUSH)
+
+
+def test_services_of_one_build_end_each_for_itself(options, store, farewells, stopped):
+    """With what each was deployed with."""
+    build = store.add(_request()).id
+    of = {"repository": "https://git.example/shop.git"}
+    pieces = [
+        parts.Piece(
+            part.Part.model_validate({**of, "name": name, "stop_grace_period": grace}), "image"
+        )
+        for name, grace in (("shop.chat", 33), ("shop.web", 44))
+    ]
+    known = parts.Parts(options.database)
+    known.put(build, pieces)
+    known.close()
+    lasting = lingering.Lingering(options.database)
+    lasting.add(lingering.Version(build, "shop.chat", 0))
+    lasting.add(lingering.Version(build, "shop.web", 0))
+    lasting.close()
+
+    farewells.make_room("shop.chat", most=0)
+    assert [grace for _, grace in stopped] == [33]
+    assert farewells.builds("shop.web") == {build}
+
+    farewells.look(1.0)
+    assert [grace for _, grace in stopped] == [33, 44]
+    assert farewells.builds() == set()

@@ -7,10 +7,10 @@ import logging
 import threading
 import time
 
-from build_hook import project, settings
+from build_hook import part, project, settings
 from build_hook.deploy import containers, job, steady
 from build_hook.proxy import front, rendering
-from build_hook.store import builds, lingering
+from build_hook.store import builds, lingering, parts
 
 EVERY = 0.5
 # The version that serves and its successor need a slot each.
@@ -35,28 +35,35 @@ class Farewells(threading.Thread):
         self._versions = lingering.Lingering(with_settings.database)
         self._containers = engine
         self._proxy = proxy
-        self._rounds: dict[int, steady.Rounds] = {}
+        self._rounds: dict[tuple[str, int], steady.Rounds] = {}
 
     def run(self) -> None:
         """Look again and again."""
         rounds = steady.Rounds(_log, "old versions stay for now")
         steady.forever(lambda: self.look(time.time()), EVERY, rounds)
 
-    def begin(self, of: job.Job, old: job.Version) -> bool:
+    def begin(self, of: job.Job, old: job.Version, unit: project.Project | None = None) -> bool:
         """Let the version before a job's linger, if its project wants that and sessions are open.
+
+        Args:
+            of: the build that has replaced it.
+            old: the version before.
+            unit: the service that it is of, where the project has several.
 
         Returns:
             Whether it does; else it can be stopped.
         """
-        grace = of.project.session_grace
-        if not grace or of.project.stops_first:
+        whose = unit or of.project
+        grace = whose.session_grace
+        if not grace or whose.stops_first:
             return False
-        open_now = self._proxy.sessions(of.project.name, old.container.addresses)
+        open_now = self._proxy.sessions(whose.name, old.container.addresses)
         if not open_now:
             return False
         build = old.container.build
-        self._versions.add(lingering.Version(build, of.project.name, time.time() + grace))
-        of.log(f"build {build} runs on for {grace:g} s at most: {open_now} sessions are open")
+        self._versions.add(lingering.Version(build, whose.name, time.time() + grace))
+        what = f"build {build}" + (f" of {whose.name}" if unit else "")
+        of.log(f"{what} runs on for {grace:g} s at most: {open_now} sessions are open")
         return True
 
     def builds(self, name: str | None = None) -> set[int]:
@@ -72,11 +79,13 @@ class Farewells(threading.Thread):
     def look(self, now: float) -> None:
         """End those whose sessions have ended, or whose grace has; each for itself."""
         versions = self._versions.all()
-        here = {version.build for version in versions}
-        self._rounds = {build: self._rounds[build] for build in here & self._rounds.keys()}
+        here = {(version.project, version.build) for version in versions}
+        self._rounds = {one: self._rounds[one] for one in here & self._rounds.keys()}
         for version in versions:
             what = f"{version.project}: build {version.build} stays for now"
-            rounds = self._rounds.setdefault(version.build, steady.Rounds(_log, what))
+            rounds = self._rounds.setdefault(
+                (version.project, version.build), steady.Rounds(_log, what)
+            )
             rounds.go(lambda version=version: self._look_at(version, now))
 
     def _look_at(self, version: lingering.Version, now: float) -> None:
@@ -96,10 +105,13 @@ class Farewells(threading.Thread):
             self._containers.stop(found.id, self._grace(version))
             if version.build not in kept:
                 self._containers.remove(found.id)
-        self._versions.remove(version.build)
+        self._versions.remove(version)
         _log.info("%s: build %s has ended", version.project, version.build)
 
     def _grace(self, version: lingering.Version) -> float:
         """What it gets to end by itself; what it was deployed with nobody knows if adopted."""
-        default = project.Project(name=version.project, repository=_UNKNOWN)
-        return job.deployed_with(self._store.get(version.build), default).stop_grace_period
+        pieces = parts.read(self._store.session, version.build)
+        service = next((p.part for p in pieces if p.part.name == version.project), None)
+        default = project.Project(name=part.root(version.project), repository=_UNKNOWN)
+        found = service or job.deployed_with(self._store.get(version.build), default)
+        return found.stop_grace_period

@@ -52,16 +52,14 @@ class Pipeline:
         self._wanted = wanted.Wanted(store, self._images)
         mirrors = checkout.Repositories(with_settings)
         self._autopsy = autopsy.Autopsy(store, self._containers, mirrors)
+        accounts, tallies = cost.Accountant(with_settings), tally.Tallies(with_settings)
         self._cycle = cycle.Cycle(
-            proxy,
-            cost.Accountant(with_settings),
-            tally.Tallies(with_settings),
-            self._containers,
-            store,
-            self.farewells,
+            proxy, accounts, tallies, self._containers, store, self.farewells
         )
         self._parts = parts.Parts(with_settings.database)
-        self._ensemble = ensemble.Ensemble(with_settings, proxy, self._containers, store)
+        self._ensemble = ensemble.Ensemble(
+            with_settings, proxy, self._containers, store, self.farewells
+        )
 
     def run(self, of: job.Job) -> None:
         """Bring a build to its end, whatever that is.

@@ -64,17 +64,8 @@ class Watch:
         except errors.GateError as error:
             raise error.about("", errors.WatchError) from error
         if self._rival is not None:
-            self._compare(self._rival)
+            compare(self._project, self._rival)
             self._probe(found)
-
-    def _compare(self, rival: Rival) -> None:
-        rules, now = self._project.tolerance, rival.count()
-        if now.failed >= rules.errors and now.share > rival.before.share + rules.share:
-            raise errors.WatchError(
-                f"{now.failed} of its {now.answers} answers were failures (5xx), {now.share:.0%}; "
-                f"of the version before {rival.before.share:.0%}",
-                "Read its last lines in the log, fix, push",
-            )
 
     def _probe(self, found: containers.Container) -> None:
         """Ask it as the gate did; one that answers now and then adds up as well."""
@@ -88,3 +79,18 @@ class Watch:
                 f"It failed {self._failed_probes} probes while it was watched: {lack}",
                 "Read its last lines in the log, fix, push",
             )
+
+
+def compare(of: project.Project, rival: Rival) -> None:
+    """Make sure that a version answers no worse than the one before, as far as is tolerated.
+
+    Raises:
+        WatchError: if it does.
+    """
+    rules, now = of.tolerance, rival.count()
+    if now.failed >= rules.errors and now.share > rival.before.share + rules.share:
+        raise errors.WatchError(
+            f"{now.failed} of its {now.answers} answers were failures (5xx), {now.share:.0%}; "
+            f"of the version before {rival.before.share:.0%}",
+            "Read its last lines in the log, fix, push",
+        )

@@ -8,7 +8,10 @@ from build_hook.store import session
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Version:
-    """A build whose container runs on; ``until`` is in Unix seconds."""
+    """A build whose container runs on, of a project or PROJECT.SERVICE.
+
+    ``until`` is in Unix seconds.
+    """
 
     build: int
     project: str
@@ -30,18 +33,21 @@ class Lingering:
         with self._session.transaction() as connection:
             connection.execute(
                 "INSERT INTO lingering VALUES (?, ?, ?)"
-                " ON CONFLICT (build) DO UPDATE SET until = excluded.until",
+                " ON CONFLICT (build, project) DO UPDATE SET until = excluded.until",
                 (version.build, version.project, version.until),
             )
 
     def all(self, project: str | None = None) -> list[Version]:
-        """Those of a project, or of all; the oldest first."""
+        """Those of a project or PROJECT.SERVICE, or of all; the oldest first."""
         rows = self._session.rows(
             "SELECT * FROM lingering WHERE ?1 IS NULL OR project = ?1 ORDER BY build", (project,)
         )
         return [Version(row["build"], row["project"], row["until"]) for row in rows]
 
-    def remove(self, build: int) -> None:
+    def remove(self, version: Version) -> None:
         """Record that a version has ended."""
         with self._session.transaction() as connection:
-            connection.execute("DELETE FROM lingering WHERE build = ?", (build,))
+            connection.execute(
+                "DELETE FROM lingering WHERE build = ? AND project = ?",
+                (version.build, version.project),
+            )

@@ -146,4 +146,16 @@ MIGRATIONS = (
     """,
     # looked for every few seconds: see failures
     "CREATE INDEX builds_to_try_again ON builds (project) WHERE retry = 1",
+    # several services of one build may linger
+    """
+    ALTER TABLE lingering RENAME TO lingering_by_build;
+    CREATE TABLE lingering (
+        build INTEGER NOT NULL REFERENCES builds (id) ON DELETE CASCADE,
+        project TEXT NOT NULL,
+        until REAL NOT NULL,
+        PRIMARY KEY (build, project)
+    );
+    INSERT INTO lingering SELECT build, project, until FROM lingering_by_build;
+    DROP TABLE lingering_by_build
+    """,
 )

@@ -2,11 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from build_hook import errors, part, settings
-from build_hook.deploy import containers, cost, gate, job
-from build_hook.deploy.ensemble import names, plan, swap
+from build_hook.deploy import containers, cost, farewell, job, tally
+from build_hook.deploy.ensemble import names, plan, swap, vigil
 from build_hook.proxy import fronts
 from build_hook.store import builds, parts
 
@@ -23,14 +23,17 @@ class Ensemble:
         proxy: fronts.Fronts,
         engine: containers.Containers,
         store: builds.Builds,
+        farewells: farewell.Farewells,
     ) -> None:
         self._proxy = proxy
         self._accounts = cost.Accountant(with_settings)
         self._containers = engine
         self._store = store
+        self._farewells = farewells
         self._parts = parts.Parts(with_settings.database)
         of_names = names.Names(engine, with_settings.instance)
-        self._swap = swap.Swap(proxy, engine, store, of_names)
+        self._vigils = vigil.Vigils(tally.Tallies(with_settings), proxy, engine)
+        self._swap = swap.Swap(proxy, engine, store, of_names, self._vigils, farewells)
 
     def deploy(self, of: job.Job) -> None:
         """Bring the parts of a build live, one after the other.
@@ -46,24 +49,16 @@ class Ensemble:
         for step in planned:
             what = "replaced" if step.replaces else "unchanged, runs on"
             of.log(f"service {step.part.service_name}: {what}")
-        done: list[plan.Step] = []
+        answered = self._vigils.before(planned) if before else None
         with self._account(of, planned):
-            try:
-                for step in planned:
-                    done.append(step)
-                    self._bring(of, step, planned)
-            except errors.EngineDownError:
-                raise
-            except BaseException:
-                self._back(of, done)
-                raise
-            if not self._has_switched(of):
-                of.enter(builds.Phase.SWITCHING)
+            self._bring_all(of, planned)
             self._store.set_serving(of.project.name, of.build.id, before.build if before else None)
             of.release()
             of.enter(builds.Phase.DRAINING)
-            self._drain(of, planned)
-        self._after(of, planned)
+            watched = self._vigils.over(of, planned, answered)
+            with self._way_back(of, planned):
+                self._drain(of, planned, watched.check)
+        self._after(of, planned, watched)
 
     def resume(self, of: job.Job) -> None:
         """Finish a build whose parts all serve, after a crash.
@@ -79,7 +74,8 @@ class Ensemble:
             self._store.serving(),
             self._containers.all(of.project.name),
         )
-        self._after(of, planned)
+        # nothing is known of how the version before answered where a crash was since
+        self._after(of, planned, self._vigils.over(of, planned, {} if row.previous else None))
 
     def forget(self, project_name: str) -> None:
         """Forget the services of a project that has a compose file no longer."""
@@ -88,6 +84,20 @@ class Ensemble:
                 self._store.forget_serving(unit)
 
     # Private
+
+    def _bring_all(self, of: job.Job, planned: list[plan.Step]) -> None:
+        done: list[plan.Step] = []
+        try:
+            for step in planned:
+                done.append(step)
+                self._bring(of, step, planned)
+        except errors.EngineDownError:
+            raise
+        except BaseException:
+            self._back(of, done)
+            raise
+        if not self._has_switched(of):
+            of.enter(builds.Phase.SWITCHING)
 
     def _bring(self, of: job.Job, step: plan.Step, planned: list[plan.Step]) -> None:
         if not step.replaces:
@@ -107,19 +117,21 @@ class Ensemble:
 
     def _back(self, of: job.Job, done: list[plan.Step]) -> None:
         """Undo what was done, the last first; what cannot be undone stops nothing else."""
+        left: list[tuple[plan.Step, set[str]]] = []
         for step in reversed(done):
             if step.part.ends or not step.replaces:
                 continue
             try:
-                self._swap.back(of, step)
+                left.append((step, self._swap.back(of, step)))
             except errors.BuildHookError as error:
                 of.log(f"{step.part.service_name} could not be taken back: {error}")
+        for step, addresses in left:
+            self._swap.leave(of, step, addresses)
 
-    def _after(self, of: job.Job, planned: list[plan.Step]) -> None:
-        """Watch the new versions, then let the old ones go."""
-        of.enter(builds.Phase.WATCHING)
+    @contextlib.contextmanager
+    def _way_back(self, of: job.Job, planned: list[plan.Step]) -> Generator[None]:
         try:
-            self._watch(of, planned)
+            yield
         except errors.WatchError:
             row = self._store.serving().get(of.project.name)
             if row is not None and row.previous is not None:
@@ -127,47 +139,38 @@ class Ensemble:
                 self._store.set_serving(of.project.name, row.previous, None)
                 self._back(of, planned)
             raise
+
+    def _after(self, of: job.Job, planned: list[plan.Step], watched: vigil.Vigil) -> None:
+        """Watch the new versions, then let the old ones go."""
+        of.enter(builds.Phase.WATCHING)
+        with self._way_back(of, planned):
+            watched.over(of.project.watch, of.is_overtaken)
         for step in planned:
-            self._retire(of, step)
+            if step.replaces:
+                self._retire(of, step)
         self._dismiss(of, {step.part.name for step in planned})
         of.end(builds.Phase.LIVE)
 
-    def _watch(self, of: job.Job, planned: list[plan.Step]) -> None:
-        new = [step.new for step in planned if step.new is not None]
-        deadline = time.monotonic() + of.project.watch
-        while new and not of.is_overtaken():
-            of.check_cancelled()
-            for one in new:
-                self._require_alive(one)
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
-        of.check_cancelled()
-
-    def _require_alive(self, one: containers.Container) -> None:
-        try:
-            gate.require_alive(self._containers.look(one.id))
-        except errors.GateError as error:
-            raise error.about(f"Service {one.service}", errors.WatchError) from error
-
-    def _drain(self, of: job.Job, planned: list[plan.Step]) -> None:
+    def _drain(self, of: job.Job, planned: list[plan.Step], meanwhile: Callable[[], None]) -> None:
         replaced = [step for step in planned if step.replaces and step.old is not None]
         if any(not step.recreates for step in replaced):
             time.sleep(_LOOKED_UP)
         for step in replaced:
             if step.part.ports and step.old is not None:
-                self._swap.drain(of, step.part, step.old.container.addresses)
+                self._swap.drain(of, step.part, step.old.container.addresses, meanwhile)
 
     def _retire(self, of: job.Job, step: plan.Step) -> None:
-        """Stop the old container and keep it; remove those before it."""
-        if not step.replaces:
-            return
-        if step.old is not None:
-            old = step.old
-            self._proxy.close(step.part.name, old.container.addresses)
+        """Stop the old container and keep it; remove those before it.
+
+        One that long sessions hold, and that may wait for them, is stopped later.
+        """
+        old, unit = step.old, step.part
+        if old is not None and not self._farewells.begin(of, old, unit):
+            self._proxy.close(unit.name, old.container.addresses)
             self._containers.stop(old.container.id, old.project.stop_grace_period)
-        kept = {of.build.id, step.old.container.build if step.old else None}
-        for other in self._containers.all(step.part.name):
+        kept = {of.build.id, old.container.build if old else None}
+        kept |= self._farewells.builds(unit.name)
+        for other in self._containers.all(unit.name):
             if other.build not in kept:
                 self._containers.remove(other.id)
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterable
 
 from build_hook import errors, project
-from build_hook.deploy import containers, gate, job
-from build_hook.deploy.ensemble import names, plan
+from build_hook.deploy import containers, farewell, gate, job
+from build_hook.deploy.ensemble import names, plan, vigil
 from build_hook.proxy import fronts, places
 from build_hook.store import builds
 
@@ -24,11 +24,15 @@ class Swap:
         engine: containers.Containers,
         store: builds.Builds,
         of_names: names.Names,
+        vigils: vigil.Vigils,
+        farewells: farewell.Farewells,
     ) -> None:
         self._proxy = proxy
         self._containers = engine
         self._store = store
         self._names = of_names
+        self._vigils = vigils
+        self._farewells = farewells
 
     def replace(self, of: job.Job, step: plan.Step, check_stop: Callable[[], None]) -> None:
         """Start the new version beside the old one, then give it name and traffic.
@@ -36,6 +40,7 @@ class Swap:
         Raises:
             BuildHookError: if it did not prove itself, or traffic could not be moved.
         """
+        self._farewells.make_room(step.part.name)
         step.new = self._started(of, step, check_stop)
         self._enter(of, builds.Phase.SWITCHING)
         self._give(of, step, step.new)
@@ -57,6 +62,7 @@ class Swap:
         longest = step.part.drain + grace + step.part.health.timeout + _STARTING
         with self._held(published, longest) as held:
             try:
+                self._farewells.make_room(step.part.name, most=0)
                 for unit in held:
                     self.drain(of, unit, self._proxy.addresses(unit.name))
                 of.has_stopped = True
@@ -65,7 +71,7 @@ class Swap:
             except errors.EngineDownError:
                 raise
             except BaseException:
-                self.back(of, step)
+                self.leave(of, step, self.back(of, step))
                 raise
 
     def run_to_end(self, of: job.Job, step: plan.Step, check_stop: Callable[[], None]) -> None:
@@ -101,9 +107,13 @@ class Swap:
         self._names.give(step.old.container)
         if step.part.ports:
             self._proxy.switch(places.Target(step.part, step.old.container.addresses))
+            self._vigils.begin(step.part)
 
-    def back(self, of: job.Job, step: plan.Step) -> None:
+    def back(self, of: job.Job, step: plan.Step) -> set[str]:
         """Give name and traffic to what served before; nothing happens if it still has them.
+
+        Returns:
+            The addresses that were left, where requests may still be under way.
 
         Raises:
             BuildHookError: if what served before is gone, or does not start.
@@ -114,11 +124,11 @@ class Swap:
             if row is not None and row.build == of.build.id:
                 self._store.forget_serving(unit)
                 self._proxy.clear(unit)
-            return
+            return set()
         if step.recreates:
             self._stop_new(of, step)
         elif row is not None and row.build != of.build.id:
-            return
+            return set()
         before = self._containers.look(step.old.container.id)
         if before is None:
             raise errors.WatchError(
@@ -129,19 +139,38 @@ class Swap:
             before = self._containers.resume(before.id)
         self._store.set_serving(unit, before.build, None)
         self._names.give(before)
-        if step.old.project.ports:
-            left = self._proxy.addresses(unit)
-            self._proxy.switch(places.Target(step.old.project, before.addresses))
-            self._proxy.close(unit, set(left) - set(before.addresses))
+        if not step.old.project.ports:
+            return set()
+        left = self._proxy.addresses(unit)
+        self._proxy.switch(places.Target(step.old.project, before.addresses))
+        return set(left) - set(before.addresses)
 
-    def drain(self, of: job.Job, unit: project.Project, at: Collection[str]) -> None:
-        """Wait until sessions on a version's containers have ended, at most ``drain`` seconds."""
+    def leave(self, of: job.Job, step: plan.Step, at: Collection[str]) -> None:
+        """Let what a version still answers come to its end, then close what is left."""
+        if at:
+            self.drain(of, step.part, at)
+            self._proxy.close(step.part.name, at)
+
+    def drain(
+        self,
+        of: job.Job,
+        unit: project.Project,
+        at: Collection[str],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Wait until sessions on a version's containers have ended, at most ``drain`` seconds.
+
+        A newer push need not wait for sessions that may stay longer.
+        """
         deadline = time.monotonic() + unit.drain
         with contextlib.suppress(errors.ProxyError):  # a proxy that died has no sessions left
             while at and (left := self._proxy.sessions(unit.name, at)):
                 if time.monotonic() > deadline:
                     of.log(f"{unit.name}: {left} sessions were open after {unit.drain:g} s")
                     return
+                if unit.session_grace and of.is_overtaken():
+                    return
+                meanwhile()
                 time.sleep(_LOOK_EVERY)
 
     # Private
@@ -174,6 +203,7 @@ class Swap:
         self._names.give(new)
         if step.part.ports:
             self._proxy.switch(places.Target(step.part, new.addresses))
+            self._vigils.begin(step.part)
         of.log(
             f"build {of.build.id} serves {step.part.service_name}, at {', '.join(new.addresses)}"
         )
