@@ -81,6 +81,9 @@ class Ulimit(values.Value):
     )
 
 
+Ulimits = Annotated[dict[UlimitName, Ulimit], pydantic.BeforeValidator(_ulimits)]
+
+
 class Build(values.Value):
     """How the image is made, as Compose ``build``."""
 
@@ -99,10 +102,7 @@ class Build(values.Value):
         default=Limits(),
         description="in place of the settings build_cpus, build_memory_mb and build_pids",
     )
-    ulimits: Annotated[
-        dict[UlimitName, Ulimit],
-        pydantic.BeforeValidator(_ulimits),
-    ] = pydantic.Field(
+    ulimits: Ulimits = pydantic.Field(
         default_factory=dict[UlimitName, Ulimit],
         description="needs engine 23: limits of each process; one number is soft and hard",
     )

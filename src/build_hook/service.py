@@ -3,81 +3,18 @@
 https://github.com/compose-spec/compose-spec/blob/main/spec.md
 """
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pydantic
 
-from build_hook import labels, recipe, reference, values
+from build_hook import labels, recipe, reference, values, volume
+from build_hook.port import ROUTING, Port
 from build_hook.recipe import Build
 
 __all__ = ["Build", "Port", "Service"]
 
-_VOLUME = re.compile(r"(/[^:\0]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(/[^:\0]+)(:(ro|rw))?")
+_DEVICE = r"^/dev/[^:\s]+(:/[^:\s]+)?(:[rwm]{1,3})?$"
 _RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9]\d*)?)$"
-
-
-# Fields of a port that take effect at once: no new container is needed for them.
-ROUTING = ("hosts", "certificates", "redirect_from")
-
-
-class Port(values.Value):
-    """One published port, in the long form of Compose ``ports``."""
-
-    target: values.PortNumber = pydantic.Field(description="port that the container listens on")
-    published: values.PortNumber = pydantic.Field(
-        description="port of the host, owned by the proxy"
-    )
-    app_protocol: Literal["http", "tcp"] = pydantic.Field(
-        default="http",
-        description="http: every request goes to the version that is live; "
-        "tcp: every connection does; unused where protocol is udp",
-    )
-    protocol: Literal["tcp", "udp"] = pydantic.Field(
-        default="tcp",
-        description="tcp: the proxy takes connections; udp: the kernel passes datagrams on",
-    )
-    hosts: tuple[values.HostName, ...] = pydantic.Field(
-        default=(),
-        description="host names by which projects share a published port, such as "
-        "shop.example.org or *.example.org (one label); none: every name that no other has",
-    )
-    certificates: tuple[values.SecretName, ...] = pydantic.Field(
-        default=(),
-        description="names of certificates (build-hook certificate add): the port speaks TLS, "
-        "and the container what it spoke before",
-    )
-    redirect_from: values.PortNumber | None = pydantic.Field(
-        default=None,
-        description="published port whose plain HTTP is sent on to this one, such as 80",
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _redirects_to_tls(self) -> "Port":
-        if self.redirect_from is not None and not (
-            self.certificates and self.app_protocol == "http"
-        ):
-            raise ValueError("redirect_from is for HTTP with certificates: name some")
-        if self.redirect_from == self.published:
-            raise ValueError("redirect_from must be another port than published")
-        return self
-
-    @pydantic.model_validator(mode="after")
-    def _datagrams_name_nobody(self) -> "Port":
-        if self.protocol == "udp" and (self.hosts or self.certificates):
-            raise ValueError("hosts and certificates are for TCP: datagrams name nobody")
-        return self
-
-    @property
-    def listens_on(self) -> tuple[int, ...]:
-        """The ports of the host that it needs."""
-        return (self.published, self.redirect_from) if self.redirect_from else (self.published,)
-
-    def routed_as(self, other: "Port | None") -> "Port":
-        """The same port with the host names and certificates of another."""
-        if other is None:
-            return self
-        return self.model_copy(update={name: getattr(other, name) for name in ROUTING})
 
 
 class Healthcheck(values.Value):
@@ -148,18 +85,28 @@ class Service(values.Value):
     healthcheck: Healthcheck | None = pydantic.Field(
         default=None, description="replaces the HEALTHCHECK of the image"
     )
-    volumes: tuple[str, ...] = pydantic.Field(
-        default=(), description="SOURCE:TARGET[:ro], a named volume or a folder of the host"
+    volumes: tuple[volume.Volume, ...] = pydantic.Field(
+        default=(),
+        description="SOURCE:TARGET[:ro], a named volume or a folder of the host, or Compose's "
+        "long form of it",
     )
-    tmpfs: tuple[str, ...] = pydantic.Field(default=(), description="paths kept in memory")
+    tmpfs: tuple[str, ...] = pydantic.Field(
+        default=(), description="paths kept in memory, such as /run or /run:size=64m"
+    )
     networks: tuple[str, ...] = pydantic.Field(
         default=(), description="further networks of the engine that it joins"
     )
     extra_hosts: values.Pairs = pydantic.Field(
         default_factory=dict, description="host names and the addresses they stand for"
     )
+    dns: Annotated[tuple[str, ...], pydantic.BeforeValidator(values.listed)] = pydantic.Field(
+        default=(), description="addresses of the name servers that it asks"
+    )
     hostname: str | None = pydantic.Field(default=None, description="its own host name")
     user: str | None = pydantic.Field(default=None, description="user, or user:group")
+    group_add: tuple[Annotated[str, pydantic.BeforeValidator(values.text)], ...] = pydantic.Field(
+        default=(), description="further groups of its user, by name or number"
+    )
     working_dir: str | None = pydantic.Field(default=None, description="folder it starts in")
     init: bool = pydantic.Field(
         default=False, description="run a small init that reaps processes and passes signals on"
@@ -170,6 +117,20 @@ class Service(values.Value):
     privileged: bool = pydantic.Field(default=False, description="all rights on the host")
     cap_add: tuple[str, ...] = pydantic.Field(default=(), description="capabilities to add")
     cap_drop: tuple[str, ...] = pydantic.Field(default=(), description="capabilities to take")
+    devices: tuple[Annotated[str, pydantic.Field(pattern=_DEVICE)], ...] = pydantic.Field(
+        default=(), description="devices of the host, as /dev/x or /dev/x:/dev/y:rwm"
+    )
+    security_opt: tuple[str, ...] = pydantic.Field(
+        default=(),
+        description="such as no-new-privileges:true or seccomp=FILE, a profile on this machine",
+    )
+    sysctls: Annotated[values.Pairs, pydantic.BeforeValidator(values.texts)] = pydantic.Field(
+        default_factory=dict, description="settings of the kernel, of its own network and IPC"
+    )
+    ulimits: recipe.Ulimits = pydantic.Field(
+        default_factory=dict[recipe.UlimitName, recipe.Ulimit],
+        description="limits of each process; one number is soft and hard",
+    )
     shm_size: values.Bytes | None = pydantic.Field(default=None, description="size of /dev/shm")
     labels: values.Pairs = pydantic.Field(default_factory=dict, description="further labels")
     restart: str = pydantic.Field(
@@ -187,17 +148,6 @@ class Service(values.Value):
     @classmethod
     def _pullable(cls, image: str | None) -> str | None:
         return str(reference.parse(image)) if image is not None else None
-
-    @pydantic.field_validator("volumes")
-    @classmethod
-    def _named(cls, volumes: tuple[str, ...]) -> tuple[str, ...]:
-        for volume in volumes:
-            if not _VOLUME.fullmatch(volume):
-                raise ValueError(
-                    f"{volume!r} must be SOURCE:TARGET or SOURCE:TARGET:ro, SOURCE a name or a "
-                    "folder; without one its data would be lost at every deploy"
-                )
-        return volumes
 
     @pydantic.field_validator("labels")
     @classmethod

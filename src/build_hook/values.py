@@ -45,6 +45,25 @@ def pairs(given: Any) -> Any:
     return dict(text.split("=", 1) for text in texts)
 
 
+def text(given: Any) -> Any:
+    """Read a number where a text is meant, as YAML has them."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return str(given) if is_number else given
+
+
+def texts(given: Any) -> Any:
+    """Read the numbers of a mapping as texts."""
+    if not isinstance(given, dict):
+        return given
+    named: dict[Any, Any] = dict(given)  # pyright: ignore[reportUnknownArgumentType]
+    return {name: text(value) for name, value in named.items()}
+
+
+def listed(given: Any) -> Any:
+    """Read one text as a list of it."""
+    return (given,) if isinstance(given, str) else given
+
+
 def host_name(given: str) -> str:
     """Check a host name, or a pattern for one label such as ``*.example.org``; lower case."""
     name = given.lower().removesuffix(".")

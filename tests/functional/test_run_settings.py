@@ -1,12 +1,13 @@
 """Every run setting reaches the engine: each row fails when its setting is ignored."""
 
+import json
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from build_hook import errors, labels, project, service, settings
+from build_hook import errors, labels, project, secret_files, service, settings
 from build_hook.demo import leftovers
 from build_hook.deploy import containers, engine
 
@@ -16,8 +17,24 @@ ASKED: dict[str, Any] = {
     "env_file": ["run-env"],
     "entrypoint": ["/bin/busybox"],
     "command": "sleep 600",
-    "volumes": ["{state}/data:/data:ro"],
-    "tmpfs": ["/scratch"],
+    "volumes": [
+        "{state}/data:/data:ro",
+        {
+            "type": "bind",
+            "source": "{state}/data",
+            "target": "/more",
+            "read_only": True,
+            "bind": {"propagation": "rprivate"},
+        },
+        {"type": "volume", "source": "{named}", "target": "/named", "volume": {"nocopy": True}},
+    ],
+    "tmpfs": ["/scratch", "/quick:size=1m"],
+    "dns": "192.0.2.53",
+    "group_add": [4242],
+    "devices": ["/dev/null:/dev/nothing:r"],
+    "security_opt": ["no-new-privileges:true", "seccomp={state}/seccomp.json"],
+    "sysctls": {"net.core.somaxconn": 321},
+    "ulimits": {"nofile": {"soft": 64, "hard": 128}, "core": 0},
     "extra_hosts": {"db": "192.0.2.7"},
     "hostname": "shop",
     "user": "1000:1000",
@@ -45,7 +62,34 @@ SEEN = {
     "entrypoint": (("Config", "Entrypoint"), ["/bin/busybox"]),
     "command": (("Config", "Cmd"), ["sleep", "600"]),
     "volumes": (("HostConfig", "Binds"), "{state}/data:/data:ro"),
-    "tmpfs": (("HostConfig", "Tmpfs"), {"/scratch": ""}),
+    "volumes.long": (("HostConfig", "Binds"), "{state}/data:/more:ro,rprivate"),
+    "volumes.named": (("HostConfig", "Binds"), "{named}:/named:nocopy"),
+    "tmpfs": (("HostConfig", "Tmpfs"), {"/scratch": "", "/quick": "size=1m"}),
+    "dns": (("HostConfig", "Dns"), ["192.0.2.53"]),
+    "group_add": (("HostConfig", "GroupAdd"), ["4242"]),
+    "devices": (
+        ("HostConfig", "Devices"),
+        [
+            {
+                "PathOnHost": "/dev/null",
+                "PathInContainer": "/dev/nothing",
+                "CgroupPermissions": "r",
+            }
+        ],
+    ),
+    "security_opt": (("HostConfig", "SecurityOpt"), "no-new-privileges:true"),
+    "security_opt.seccomp": (
+        ("HostConfig", "SecurityOpt"),
+        'seccomp={"defaultAction": "SCMP_ACT_ALLOW"}',
+    ),
+    "sysctls": (("HostConfig", "Sysctls"), {"net.core.somaxconn": "321"}),
+    "ulimits": (
+        ("HostConfig", "Ulimits"),
+        [
+            {"Name": "nofile", "Soft": 64, "Hard": 128},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+    ),
     "extra_hosts": (("HostConfig", "ExtraHosts"), "db:192.0.2.7"),
     "hostname": (("Config", "Hostname"), "shop"),
     "user": (("Config", "User"), "1000:1000"),
@@ -78,16 +122,34 @@ SEEN = {
 ELSEWHERE = {"build", "image", "ports", "stop_grace_period", "privileged"}
 
 
+def filled(value: Any, **words: str) -> Any:
+    """What is asked or wanted, with the names of this run in it."""
+    if isinstance(value, dict):
+        found: dict[str, Any] = value
+        return {key: filled(each, **words) for key, each in found.items()}
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [filled(each, **words) for each in items]
+    if isinstance(value, str):
+        for name, word in words.items():
+            value = value.replace(f"{{{name}}}", word)
+    return value
+
+
 @pytest.fixture(scope="module")
 def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the engine says of a container that was started with every setting."""
     options = settings.load(tmp_path_factory.mktemp("s"), {})
     docker = engine.Engine(options.docker_host, options.instance)
     (options.state / "data").mkdir()
-    (options.secrets / "run-env").write_text("# a comment\nTOKEN=from-file\n", encoding="utf-8")
+    secret_files.write(options.secrets / "run-env", b"# a comment\nTOKEN=from-file\n")
+    profile = {"defaultAction": "SCMP_ACT_ALLOW"}
+    (options.state / "seccomp.json").write_text(json.dumps(profile), encoding="utf-8")
     further = f"{NETWORK}-{options.instance}"
     docker.api.create_network(further, labels={labels.INSTANCE: options.instance})
-    asked = {**ASKED, "volumes": [f"{options.state}/data:/data:ro"], "networks": [further]}
+    named = labels.container_name(options.instance, "all", 1)
+    docker.api.create_volume(named, labels={labels.INSTANCE: options.instance})
+    asked = filled({**ASKED, "networks": [further]}, state=str(options.state), named=named)
     of = project.Project.model_validate(
         {"name": "all", "repository": "https://h.example/r", **asked}
     )
@@ -112,8 +174,10 @@ def test_setting_reaches_the_engine(made: dict[str, Any], setting: str):
     found: Any = made
     for step in path:
         found = found[step]
+    named = labels.container_name(options.instance, "all", 1)
+    words = {"state": str(options.state), "instance": options.instance, "named": named}
+    wanted = filled(wanted, **words)
     if isinstance(wanted, str):
-        wanted = wanted.format(state=options.state, instance=options.instance)
         names = [name.removesuffix(f"-{options.instance}") for name in found]
         assert wanted in found or wanted in names or wanted == found
     else:

@@ -9,7 +9,7 @@ from tests.repo import source
 LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
-    "proof recipe refs script shim slots",
+    "port proof recipe refs script shim slots volume",
     "buildlog capabilities carriers certificate condition followed intake limiter log_folder "
     "login marked membership process progress rawjson schedule service sightings signatures "
     "steady succession timetable wake web_log web_worker",

@@ -241,6 +241,7 @@ def test_what_the_operator_ignores_is_passed_over(folder):
         ("env_file: link", "outside of the repository"),
         ("env_file: none.env", "has no none.env"),
         ("secrets: [x]", "secrets"),
+        ("ulimits: {nofile: 9}", "or set ulimits in its compose.services.a"),
         ("configs: [x]", "configs is not among"),
         ("extends: {service: b}", "extends is not among"),
         ("wibble: 1", "wibble is not among"),

@@ -45,9 +45,9 @@ def _is_read(one: entry.Entry, key: str, known: frozenset[str]) -> bool:
         return False
     if key in known:
         return True
-    if key in REACHING_OUT:
-        raise one.refused(key, f"{key} reaches beyond the project")
     own = key if key in service.Service.model_fields else ""
+    if key in REACHING_OUT:
+        raise one.refused(key, f"{key} reaches beyond the project", own=own)
     raise one.refused(key, f"{key} is not among what a compose file may set here", own=own)
 
 

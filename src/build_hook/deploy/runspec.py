@@ -1,12 +1,14 @@
 """From a project's run settings to what the engine's API wants."""
 
 import pathlib
+import re
 from typing import Any
 
 import docker.types
 
 from build_hook import errors, service
 
+_SECCOMP = re.compile(r"seccomp[=:](/.+)")
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
 
 
@@ -29,18 +31,31 @@ def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
 
 
 def host(of: service.Service, network: str, logs: docker.types.LogConfig | None) -> dict[str, Any]:
-    """The arguments of ``create_host_config``."""
+    """The arguments of ``create_host_config``.
+
+    Raises:
+        ContainerError: if a profile of ``security_opt`` cannot be read.
+    """
     limits = of.deploy.resources.limits
     return {
         "network_mode": network,
         "binds": list(of.volumes),
-        "tmpfs": dict.fromkeys(of.tmpfs, ""),
+        "tmpfs": dict(_split(text) for text in of.tmpfs),
         "extra_hosts": of.extra_hosts,
+        "dns": list(of.dns),
         "init": of.init,
         "read_only": of.read_only,
         "privileged": of.privileged,
         "cap_add": list(of.cap_add),
         "cap_drop": list(of.cap_drop),
+        "group_add": list(of.group_add),
+        "devices": list(of.devices),
+        "security_opt": [_security(text) for text in of.security_opt],
+        "sysctls": of.sysctls,
+        "ulimits": [
+            docker.types.Ulimit(name=name, soft=limit.soft, hard=limit.hard)
+            for name, limit in of.ulimits.items()
+        ],
         "shm_size": of.shm_size,
         "restart_policy": {"Name": "no"},  # a candidate that dies stays dead, see restart
         "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
@@ -57,12 +72,30 @@ def restart(of: service.Service) -> dict[str, Any]:
 
 
 def environment(of: service.Service, secrets: pathlib.Path) -> dict[str, str]:
-    """The variables that the operator gives.
+    """The variables that the operator gives, those of ``env_file`` from that folder.
 
     Raises:
         ContainerError: if a file of ``env_file`` is missing.
     """
     return {**_from_files(of.env_file, secrets), **of.environment}
+
+
+def _split(text: str) -> tuple[str, str]:
+    path, _, options = text.partition(":")
+    return path, options
+
+
+def _security(text: str) -> str:
+    """An option as the engine takes it: of a seccomp profile the content, not the file."""
+    found = _SECCOMP.fullmatch(text)
+    if found is None:
+        return text
+    try:
+        return f"seccomp={pathlib.Path(found[1]).read_text(encoding='utf-8')}"
+    except (OSError, ValueError) as error:
+        raise errors.ContainerError(
+            f"The profile of security_opt cannot be read: {error}", "Correct its path"
+        ) from error
 
 
 def _list(given: tuple[str, ...] | None) -> list[str] | None:
