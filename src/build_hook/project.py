@@ -130,7 +130,9 @@ class Project(composed.Composed, login.Login, followed.Followed, membership.Memb
         if self.image is not None and self.match == "short-name":
             raise ValueError("match: short-name is for a repository, the project follows an image")
         if self.image is None and self.registry_login is not None:
-            raise ValueError("registry_login is for an image, the project builds a repository")
+            raise ValueError(
+                "registry_login is for an image; logins for a build stand in build.registry_logins"
+            )
         if self.script is not None and self.strategy != "script":
             raise ValueError("script is for the strategy script")
         if self.strategy == "script" and not self.repository:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from build_hook import labels, values
+from build_hook import labels, reference, values
 
 # KEY in --ulimit KEY=SOFT:HARD, as docker knows them (github.com/docker/go-units).
 UlimitName = Literal[
@@ -116,6 +116,14 @@ class Build(values.Value):
         default_factory=dict,
         description="private keys for RUN --mount=type=ssh: its id (default, most often) and "
         "the name of the secret that holds the key, without a passphrase",
+    )
+    registry_logins: Annotated[
+        dict[Annotated[str, pydantic.AfterValidator(reference.registry)], values.SecretName],
+        pydantic.BeforeValidator(values.pairs),
+    ] = pydantic.Field(
+        default_factory=dict,
+        description="hosts of registries (docker.io, ghcr.io, …) and the names of the secrets "
+        "whose USER:PASSWORD opens them, for base images, caches and images of a compose file",
     )
     platforms: tuple[Annotated[str, pydantic.Field(pattern=_PLATFORM)], ...] = pydantic.Field(
         default=(),

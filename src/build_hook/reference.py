@@ -56,6 +56,17 @@ def parse(text: str) -> Reference:
     return Reference(host.lower(), path, tag, digest or None)
 
 
+def registry(text: str) -> str:
+    """The host of a registry, with its port if it has one, as references have it.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not _HOST.fullmatch(text) or len(text) > _LONGEST:
+        raise ValueError(f"{text!r} must be the host of a registry, such as ghcr.io or h.lan:5000")
+    return HUB if text.lower() == f"index.{HUB}" else text.lower()
+
+
 def is_digest(text: str | None) -> bool:
     """Whether it is the digest of a manifest."""
     return text is not None and _DIGEST.fullmatch(text) is not None

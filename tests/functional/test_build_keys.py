@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from build_hook import secret_files
+from build_hook import project, secret_files
 from build_hook.demo import product
 from build_hook.deploy import clients
 from build_hook.store import builds
@@ -168,13 +168,21 @@ def registry(tmp_path):
         yield made
 
 
+@pytest.fixture
+def private(tmp_path):
+    """A registry that asks for a login."""
+    with imagehost.registry(tmp_path / "private", needs_login=True) as made:
+        yield made
+
+
 @contextlib.contextmanager
 def offered(host, registry, name):
     """The base image under a name of that registry, and nowhere else."""
     tag = f"{registry.name}/{name}:1"
     host.engine.api.tag(host.base, f"{registry.name}/{name}", "1")
+    login = {"username": imagehost.USER, "password": imagehost.PASSWORD}
     try:
-        for line in host.engine.api.push(tag, stream=True, decode=True):
+        for line in host.engine.api.push(tag, auth_config=login, stream=True, decode=True):
             assert "error" not in line, line
         host.engine.api.remove_image(tag, noprune=True)
         yield tag
@@ -253,3 +261,71 @@ def configurations(registry):
     """Every JSON that the registry keeps, as text."""
     blobs = [p.read_bytes() for p in (registry.folder / "storage").rglob("data")]
     return b" ".join(blob for blob in blobs if blob.startswith(b"{")).decode()
+
+
+def test_private_base_image_is_had_with_a_login(host, private):
+    confide(host, "private-login", f"{imagehost.USER}:{imagehost.PASSWORD}")
+    confide(host, "wrong-login", f"{imagehost.USER}:nothing")
+    with offered(host, private, "base") as tag:
+        text = dockerfile(unlike_any_cached(), "RUN sleep 1").replace("${BASE}", tag)
+        web = host.add("members", build={"registry_logins": {private.name: "wrong-login"}})
+        assert "401" in web.log(web.deploy(Dockerfile=text))
+        host.register(web, build={"registry_logins": {private.name: "private-login"}})
+        commit = web.push(note="the right one")
+        seen = []
+
+        def ended():
+            seen.extend(processes())
+            found = web.build_of(commit)
+            return found if found and found.phase.is_end else None
+
+        build = host.until(ended, "the build", 40)
+
+    assert build.phase is PHASE.LIVE, web.log(build)
+    assert any("--iidfile" in line for line in seen)
+    assert not [line for line in seen if imagehost.PASSWORD in line]
+    assert imagehost.PASSWORD not in web.log(build)
+    assert not list(host.settings.checkouts.glob("*.docker"))
+
+
+def test_cache_of_a_private_registry_is_read_with_a_login(host, private):
+    confide(host, "cache-login", f"{imagehost.USER}:{imagehost.PASSWORD}")
+    drawn = dockerfile(unlike_any_cached(), "RUN cat /proc/sys/kernel/random/uuid > /www/drawn")
+    build = host.add("lends", build={"cache_to": ["type=inline"]}).live(Dockerfile=drawn)
+    tag = f"{private.name}/lends:cache"
+    login = {"username": imagehost.USER, "password": imagehost.PASSWORD}
+    host.engine.api.tag(build.image, tag)
+    try:
+        said = list(host.engine.api.push(tag, auth_config=login, stream=True, decode=True))
+    finally:
+        host.engine.api.remove_image(tag, noprune=True)
+    assert not [line for line in said if "error" in line]
+    before = private.log().count(" 200 ")
+
+    taker = host.add(
+        "borrows",
+        build={"cache_from": [tag], "registry_logins": {private.name: "cache-login"}},
+    )
+    log = taker.log(taker.live(Dockerfile=drawn))
+
+    assert f"importing cache manifest from {tag}" in log
+    assert private.log().count(" 200 ") > before
+
+
+def test_service_of_a_compose_file_is_pulled_with_a_login(host, private):
+    confide(host, "pull-login", f"{imagehost.USER}:{imagehost.PASSWORD}")
+    with offered(host, private, "pulled") as tag:
+        file = f"services: {{web: {{image: '{tag}', command: [sleep, '600'], init: true}}}}\n"
+        shop = host.add("pulls", files={"compose.yaml": file})
+        entry = {
+            "name": "pulls", "repository": host.entry("pulls").repository, "compose": {},
+            "webhook_secrets": ["pulls"], **hosts.QUICK,
+        }  # fmt: skip
+        del entry["stop_grace_period"]
+        host.replace(project.Project.model_validate(entry))
+        refused = shop.deploy()
+        logins = {"build": {"registry_logins": {private.name: "pull-login"}}}
+        host.replace(project.Project.model_validate({**entry, **logins}))
+
+        assert "give the login of its registry in build.registry_logins" in (refused.reason or "")
+        assert shop.deploy(note="with a login").phase is PHASE.LIVE

@@ -146,7 +146,7 @@ def test_a_registry_that_asks_for_a_login_gets_it_from_a_secret(base, tmp_path):
         digest = shelf.push()
         shelf.register(registry_login="closed.registry")
         first = host.until(lambda: shelf.project.shown()["problem"], "the problem")
-        assert "Write USER:PASSWORD into the file closed.registry" in first
+        assert "closed.registry, of mode 0600" in first
         secret_files.create(host.settings.secrets, "closed.registry", b"tester:wrong")
         failed = shelf.project.fails()
         assert "does not let us read team/closed" in (failed.reason or "")

@@ -21,6 +21,7 @@ LAYERS = (
     "answers cgroups checkout clients engine forges store",
     "child clones inspection lock manifests networks spoken wards",
     "pulled",
+    "docker_config",
     "body build_cache build_command build_failure ceilings containers decision holds images inbox "
     "makeup orders proxy rebuilds registry retries warden",
     "guard meter",

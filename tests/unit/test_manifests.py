@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from build_hook import errors, reference
+from build_hook import errors, reference, secret_files
 from build_hook.deploy import manifests
 
 DIGEST = f"sha256:{'c' * 64}"
@@ -144,7 +144,23 @@ def test_the_engine_says_which_registry_is_insecure(server):
 
 @pytest.mark.parametrize("text", ["", "nobody", ":x"])
 def test_what_is_no_login_is_refused_without_showing_it(tmp_path, text):
-    (tmp_path / "a").write_text(text)
+    secret_files.write(tmp_path / "a", text.encode())
 
     with pytest.raises(errors.PullError, match="is no login of a registry"):
         manifests.login(tmp_path, "a")
+
+
+def test_login_that_others_may_read_is_refused(tmp_path):
+    secret_files.write(tmp_path / "a", b"ann:sesame")
+    (tmp_path / "a").chmod(0o644)
+
+    with pytest.raises(errors.PullError, match="Others may read the secret a"):
+        manifests.login(tmp_path, "a")
+
+
+def test_logins_are_read_by_host(tmp_path):
+    secret_files.write(tmp_path / "a", b"ann:open sesame\n")
+
+    assert manifests.logins(tmp_path, {"ghcr.io": "a"}) == {
+        "ghcr.io": manifests.Login("ann", "open sesame")
+    }

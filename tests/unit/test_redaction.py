@@ -59,3 +59,18 @@ def test_log_hides_them_also_between_control_sequences(of, tmp_path):
 
 def test_without_secrets_nothing_is_changed():
     assert redaction.Redactor(["", "abcd"])("abcd") == "abcd"
+
+
+def test_password_of_a_registry_is_hidden_by_itself(tmp_path):
+    (tmp_path / "ghcr").write_text("ann:open sesame\n", encoding="utf-8")
+    of = project.Project.model_validate(
+        {
+            "name": "shop",
+            "repository": "https://git.invalid/x.git",
+            "build": {"registry_logins": {"ghcr.io": "ghcr"}},
+        }
+    )
+
+    redact = redaction.of_project(of, tmp_path)
+
+    assert redact("as ann: open sesame") == "as ann: ***"

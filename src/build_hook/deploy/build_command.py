@@ -1,15 +1,13 @@
 """The command line of one build: from a project's build keys to arguments of ``docker``."""
 
 import dataclasses
-import json
 import os
 import pathlib
 import stat
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from build_hook import errors, labels, project, recipe
-from build_hook.deploy import checkout, clients, intake
+from build_hook.deploy import checkout, clients, docker_config, intake
 
 _ATTESTATIONS = (0, 10)
 _HEEDS_LIMITS = (23, 0)
@@ -217,9 +215,8 @@ def _csv(text: str) -> dict[str, str]:
 
 def _no_proxy(environ: Mapping[str, str]) -> str:
     """What the docker command would hand over of its own accord: its configuration's noProxy."""
-    folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME", "/"), ".docker")
     try:
-        known: Any = json.loads(pathlib.Path(folder, "config.json").read_bytes())
+        known = docker_config.read(docker_config.folder(environ))
         return str(known["proxies"]["default"]["noProxy"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (LookupError, TypeError):
         return ""

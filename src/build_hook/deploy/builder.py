@@ -1,5 +1,7 @@
 """Building an image: the command is run, watched, and its failure told in a sentence."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 
@@ -9,9 +11,11 @@ from build_hook.deploy import (
     build_failure,
     buildlog,
     clients,
+    docker_config,
     engine,
     guard,
     intake,
+    manifests,
     process,
     rawjson,
 )
@@ -79,11 +83,11 @@ class Builder:
         id_file = order.folder.with_suffix(".iid")
         command = build_command.compose(order, place, id_file)
         mark = labels.step_mark(place.instance, order.project.name)
-        with self._guard.watching(how, mark, log) as check:
+        with self._logged_in(order) as login, self._guard.watching(how, mark, log) as check:
             try:
                 process.run(
                     command,
-                    env={**place.client.env, "DOCKER_HOST": self._engine.host},
+                    env={**place.client.env, **login, "DOCKER_HOST": self._engine.host},
                     timeout=how.timeout,
                     on_line=log,
                     check_stop=guard.both(check, check_stop),
@@ -95,6 +99,14 @@ class Builder:
                 raise build_failure.of(error, how) from error
             finally:
                 id_file.unlink(missing_ok=True)
+
+    def _logged_in(
+        self, order: build_command.Order
+    ) -> contextlib.AbstractContextManager[dict[str, str]]:
+        """The variables by which the command logs in to registries."""
+        named = order.project.build.registry_logins
+        logins = manifests.logins(self._settings.secrets, named)
+        return docker_config.with_logins(order.folder.with_suffix(".docker"), logins, os.environ)
 
 
 def _rest(seconds: float, check_stop: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ import ipaddress
 import pathlib
 import socket
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any, cast
 
 import requests
@@ -52,17 +53,30 @@ def login(secrets: pathlib.Path, name: str | None) -> Login | None:
     """
     if name is None:
         return None
-    hint = f"Write USER:PASSWORD into the file {name} in the folder secrets"
+    file = secrets / name
+    hint = f"Write USER:PASSWORD to {file}, of mode 0600, then: build-hook deploy"
     try:
-        text = (secrets / name).read_text(encoding="utf-8").strip()
+        if file.stat().st_mode & 0o077:
+            raise errors.PullError(
+                f"Others may read the secret {name}", f"chmod 600 {file}, then: build-hook deploy"
+            )
+        text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise errors.PullError(f"The secret {name} of registry_login cannot be read", hint) from (
-            error
-        )
+        raise errors.PullError(f"The login {name} of a registry cannot be read", hint) from error
     username, colon, password = text.partition(":")
     if not colon or not username:
         raise errors.PullError(f"The secret {name} is no login of a registry", hint)
     return Login(username, password)
+
+
+def logins(secrets: pathlib.Path, named: Mapping[str, str]) -> dict[str, Login]:
+    """The same for several registries, by host.
+
+    Raises:
+        PullError: if one of them cannot be read or is something else.
+    """
+    found = {host: login(secrets, name) for host, name in named.items()}
+    return {host: who for host, who in found.items() if who is not None}
 
 
 class Registries:

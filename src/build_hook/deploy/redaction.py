@@ -25,14 +25,17 @@ class Redactor:
 
 def of_project(of: project.Project, folder: pathlib.Path) -> Redactor:
     """Hides the secrets that a project names: those it builds, runs and is called with."""
+    logins = {*filter(None, (of.registry_login,)), *of.build.registry_logins.values()}
     names = {
         *of.webhook_secrets,
         *of.env_file,
         *of.build.ssh.values(),
-        *filter(None, (of.registry_login,)),
+        *logins,
         *(secret.source for secret in of.build.secrets),
     }
-    return Redactor(value for name in names for value in _values(folder / name))
+    files = (folder / name for name in names)
+    passwords = (line.partition(":")[2] for name in logins for line in _values(folder / name))
+    return Redactor((*(value for file in files for value in _values(file)), *passwords))
 
 
 def _values(file: pathlib.Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ class ServiceImages:
     """Pulls by digest, so that no name of an image that is here leads elsewhere afterwards."""
 
     def __init__(self, with_settings: settings.Settings, docker_engine: engine.Engine) -> None:
+        self._secrets = with_settings.secrets
         self._registries = manifests.Registries(docker_engine)
         self._pulled = pulled.Pulled(docker_engine)
         self._images = images.Images(docker_engine)
@@ -32,7 +33,8 @@ class ServiceImages:
         if found is None:
             raise errors.ImageError(
                 f"There is no image {one.reference} to be had",
-                "Correct its name in the compose file, or log the engine in to its registry",
+                "Correct its name in the compose file, or give the login of its registry in "
+                "build.registry_logins",
             )
         self._pulled.keep(found, one.name, of.build.id)
         return found
@@ -44,7 +46,8 @@ class ServiceImages:
             asked = reference.parse(one.reference or "")
         except ValueError as error:
             raise errors.PullError(f"The image {one.reference} {error}") from error
-        who = _login(asked.host)
+        known = manifests.logins(self._secrets, of.project.build.registry_logins)
+        who = known.get(asked.host) or _login(asked.host)
         wanted = pulled.Pull(
             asked.name,
             asked.digest or self._digest(of, asked, who),
