@@ -17,7 +17,8 @@ DOCKER = "/usr/bin/docker"
 PATIENCE = 60.0
 # Below the state folder: what is no data of anybody's, or what the charm writes again.
 _OURS = (
-    "registry.json", "registry.good.json", "run", "checkouts", f"certificates/{tls.NAME}.pem",
+    "registry.json", "registry.good.json", "run", "checkouts", "confided",
+    f"certificates/{tls.NAME}.pem",
 )  # fmt: skip
 
 

@@ -28,6 +28,11 @@ class Folders(pydantic.BaseModel):
         return self.state / "secrets"
 
     @property
+    def confided(self) -> pathlib.Path:
+        """What secrets held when builds were deployed: a folder for each."""
+        return self.state / "confided"
+
+    @property
     def certificates(self) -> pathlib.Path:
         """One 0600 PEM file per certificate, with its chain and key."""
         return self.state / "certificates"

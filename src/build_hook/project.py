@@ -137,6 +137,8 @@ class Project(composed.Composed, login.Login, followed.Followed, membership.Memb
             raise ValueError("script is for the strategy script")
         if self.strategy == "script" and not self.repository:
             raise ValueError("the strategy script needs a repository, with the scripts in it")
+        if self.strategy == "script" and self.secrets:
+            raise ValueError("secrets are not for scripts: mount them there with docker run -v")
         if self.compose is not None and self.strategy != "rolling":
             raise ValueError("strategy stands by service: move it to compose.services")
         only = [name for name in ("branches", "after_ci", "paths") if getattr(self, name)]

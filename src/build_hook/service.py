@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pydantic
 
-from build_hook import labels, recipe, reference, values, volume
+from build_hook import labels, recipe, reference, secret_mount, values, volume
 from build_hook.port import ROUTING, Port
 from build_hook.recipe import Build
 
@@ -84,6 +84,11 @@ class Service(values.Value):
     )
     healthcheck: Healthcheck | None = pydantic.Field(
         default=None, description="replaces the HEALTHCHECK of the image"
+    )
+    secrets: secret_mount.Mounts = pydantic.Field(
+        default=(),
+        description="secrets that the container finds as files; their content is that of the "
+        "deploy, also after a restart and a roll-back",
     )
     volumes: tuple[volume.Volume, ...] = pydantic.Field(
         default=(),

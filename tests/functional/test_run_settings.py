@@ -29,6 +29,7 @@ ASKED: dict[str, Any] = {
         {"type": "volume", "source": "{named}", "target": "/named", "volume": {"nocopy": True}},
     ],
     "tmpfs": ["/scratch", "/quick:size=1m"],
+    "secrets": [{"source": "run-file", "target": "token"}],
     "dns": "192.0.2.53",
     "group_add": [4242],
     "devices": ["/dev/null:/dev/nothing:r"],
@@ -65,6 +66,17 @@ SEEN = {
     "volumes.long": (("HostConfig", "Binds"), "{state}/data:/more:ro,rprivate"),
     "volumes.named": (("HostConfig", "Binds"), "{named}:/named:nocopy"),
     "tmpfs": (("HostConfig", "Tmpfs"), {"/scratch": "", "/quick": "size=1m"}),
+    "secrets": (
+        ("HostConfig", "Mounts"),
+        [
+            {
+                "Type": "bind",
+                "Source": "{state}/confided/all/1/files/0",
+                "Target": "/run/secrets/token",
+                "ReadOnly": True,
+            }
+        ],
+    ),
     "dns": (("HostConfig", "Dns"), ["192.0.2.53"]),
     "group_add": (("HostConfig", "GroupAdd"), ["4242"]),
     "devices": (
@@ -143,6 +155,7 @@ def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
     docker = engine.Engine(options.docker_host, options.instance)
     (options.state / "data").mkdir()
     secret_files.write(options.secrets / "run-env", b"# a comment\nTOKEN=from-file\n")
+    secret_files.write(options.secrets / "run-file", b"a value\n")
     profile = {"defaultAction": "SCMP_ACT_ALLOW"}
     (options.state / "seccomp.json").write_text(json.dumps(profile), encoding="utf-8")
     further = f"{NETWORK}-{options.instance}"
@@ -197,7 +210,7 @@ def test_a_missing_env_file_starts_nothing(base: str, tmp_path: pathlib.Path):
         {"name": "lacking", "repository": "https://h.example/r", "env_file": ["gone"]}
     )
     try:
-        with pytest.raises(errors.ContainerError, match=r"secret gone of env_file"):
+        with pytest.raises(errors.ContainerError, match=r"secret gone of env_file or secrets"):
             containers.Containers(docker, options).start(of, 1, "c" * 40, base)
         assert docker.api.containers(all=True, filters=docker.ours()) == []
     finally:

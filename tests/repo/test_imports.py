@@ -9,7 +9,7 @@ from tests.repo import source
 LAYERS = (
     "addresses card errors folders labels links patterns push reference remotes shapes values "
     "windows zones",
-    "port proof recipe refs script shim slots volume",
+    "port proof recipe refs script secret_mount shim slots volume",
     "buildlog capabilities carriers certificate condition followed intake limiter log_folder "
     "login marked membership process progress rawjson schedule service sightings signatures "
     "steady succession timetable wake web_log web_worker",
@@ -18,7 +18,7 @@ LAYERS = (
     "part",
     "claims compose container_logs deployed matching programs redaction repository "
     "repository_settings runspec shipping shown_settings",
-    "answers cgroups checkout clients engine forges store",
+    "answers cgroups checkout clients confided engine forges store",
     "child clones inspection lock manifests networks spoken wards",
     "pulled",
     "docker_config",

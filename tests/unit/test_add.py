@@ -93,3 +93,12 @@ def test_what_does_not_go_together_is_told(add, options, arguments, says):
 def test_settings_of_containers_stand_by_service(add):
     with pytest.raises(errors.RegistryError, match="volumes stands by service"):
         add("--compose", "--volume", "data:/data")
+
+
+def test_secrets_are_named_and_never_given(added):
+    found = added("--secret", "shop-db", "--secret", "shop-key:/etc/key.pem")
+
+    assert [(one.source, one.path) for one in found.secrets] == [
+        ("shop-db", "/run/secrets/shop-db"),
+        ("shop-key", "/etc/key.pem"),
+    ]

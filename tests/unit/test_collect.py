@@ -124,6 +124,20 @@ def test_record_tells_whether_its_image_is_here(config, store, shelf):
     ]
 
 
+def test_secrets_go_with_the_builds_that_had_them(config, store, shelf):
+    for number in range(1, 8):
+        (config.confided / "shop" / str(number)).mkdir(parents=True)
+    for number in (2, 4):
+        (config.confided / "shop.db" / str(number)).mkdir(parents=True)
+    store.set_serving("shop.db", 4, 2)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert {p.name for p in (config.confided / "shop").iterdir()} >= {"5", "6"}
+    assert not (config.confided / "shop/3").exists()
+    assert {p.name for p in (config.confided / "shop.db").iterdir()} == {"2", "4"}
+
+
 # A compose project: its images tell no build.
 
 

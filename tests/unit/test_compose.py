@@ -240,7 +240,8 @@ def test_what_the_operator_ignores_is_passed_over(folder):
         ("env_file: /etc/passwd", "outside of the repository"),
         ("env_file: link", "outside of the repository"),
         ("env_file: none.env", "has no none.env"),
-        ("secrets: [x]", "secrets"),
+        ("secrets: [x]", "the secret x, which is for the operator to decide"),
+        ("secrets: [{source: y, target: x}]", "the secret x, which is for the operator"),
         ("ulimits: {nofile: 9}", "or set ulimits in its compose.services.a"),
         ("configs: [x]", "configs is not among"),
         ("extends: {service: b}", "extends is not among"),
@@ -326,7 +327,7 @@ def test_what_stands_by_service_is_not_the_projects(given, says):
         ("services: {a: {image: x}, a: {image: y}}", "stands twice"),
         ("services: {? [1] : x}", "a key that is not a text"),
         ("services: {a: {image: x}}\ninclude: [other.yaml]", "include is not supported"),
-        ("services: {a: {image: x}}\nsecrets: {x: {file: /etc/shadow}}", "secrets is not"),
+        ("services: {a: {image: x}}\nconfigs: {x: {file: /etc/shadow}}", "configs is not"),
         ("services: {a: {image: x}}\nvolumes: 5", "volumes must be a mapping"),
         ("services: {A: {image: x}}", "cannot be a host name"),
         ("services: {'a.b': {image: x}}", "cannot be a host name"),
@@ -422,3 +423,13 @@ def test_a_part_outlasts_the_record(folder):
         text = found.model_dump_json(exclude_defaults=True)
 
         assert part.Part.model_validate_json(text) == found
+
+
+@pytest.mark.parametrize("asked", ["[token]", "[{source: any, target: token, mode: 0400}]"])
+def test_secret_of_a_file_is_the_one_that_the_operator_gives(folder: pathlib.Path, asked: str):
+    rules = {"services": {"a": {"secrets": [{"source": "shop-token", "target": "token"}]}}}
+    text = f"services: {{a: {{image: x, secrets: {asked}}}}}\nsecrets: {{token: {{file: /x}}}}"
+
+    (found,) = read(folder, text, rules).parts
+
+    assert [(s.source, s.path) for s in found.secrets] == [("shop-token", "/run/secrets/token")]

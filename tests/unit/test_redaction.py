@@ -44,12 +44,12 @@ def of(tmp_path):
     ],
 )
 def test_values_of_secrets_are_hidden(of, tmp_path, said, kept):
-    assert redaction.of_project(of, tmp_path)(said) == kept
+    assert redaction.of_project(of, tmp_path, tmp_path / "confided")(said) == kept
 
 
 def test_log_hides_them_also_between_control_sequences(of, tmp_path):
     file = tmp_path / "1.log"
-    log = buildlog.BuildLog(file, 1000, redaction.of_project(of, tmp_path))
+    log = buildlog.BuildLog(file, 1000, redaction.of_project(of, tmp_path, tmp_path / "confided"))
 
     log("hun\x1b[0mter-two and hunter\x07-two")
     log.close()
@@ -59,6 +59,35 @@ def test_log_hides_them_also_between_control_sequences(of, tmp_path):
 
 def test_without_secrets_nothing_is_changed():
     assert redaction.Redactor(["", "abcd"])("abcd") == "abcd"
+
+
+def test_what_an_earlier_build_was_told_is_hidden_as_well(of, tmp_path):
+    held = tmp_path / "confided/shop/7/values"
+    held.mkdir(parents=True)
+    (held / "env").write_text("PASSWORD=before-rotation\n", encoding="utf-8")
+    other = tmp_path / "confided/shop-2/7/values"
+    other.mkdir(parents=True)
+    (other / "env").write_text("PASSWORD=of-another\n", encoding="utf-8")
+
+    redact = redaction.of_project(of, tmp_path, tmp_path / "confided")
+
+    assert redact("before-rotation of-another") == "*** of-another"
+
+
+def test_secrets_of_services_and_files_are_hidden(tmp_path):
+    for name in ("file", "env"):
+        (tmp_path / name).write_text(f"value-of-{name}\n", encoding="utf-8")
+    of = project.Project.model_validate(
+        {
+            "name": "shop",
+            "repository": "https://git.invalid/x.git",
+            "compose": {"services": {"web": {"secrets": ["file"], "env_file": ["env"]}}},
+        }
+    )
+
+    redact = redaction.of_project(of, tmp_path, tmp_path / "confided")
+
+    assert redact("value-of-file, value-of-env") == "***, ***"
 
 
 def test_password_of_a_registry_is_hidden_by_itself(tmp_path):
@@ -71,6 +100,6 @@ def test_password_of_a_registry_is_hidden_by_itself(tmp_path):
         }
     )
 
-    redact = redaction.of_project(of, tmp_path)
+    redact = redaction.of_project(of, tmp_path, tmp_path / "confided")
 
     assert redact("as ann: open sesame") == "as ann: ***"

@@ -20,6 +20,16 @@ def test_variables_of_files_come_before_those_that_are_named(tmp_path):
     assert runspec.environment(asked, tmp_path) == {"A": "named", "B ": " file"}
 
 
+@pytest.mark.parametrize(("mode", "said"), [(0o640, "Others may read"), (None, "cannot be read")])
+def test_file_of_variables_is_nobody_elses(tmp_path, mode, said):
+    if mode is not None:
+        secret_files.write(tmp_path / "env", b"A=1\n")
+        (tmp_path / "env").chmod(mode)
+
+    with pytest.raises(errors.ContainerError, match=said):
+        runspec.environment(service.Service(env_file=("env",)), tmp_path)
+
+
 def test_profile_that_is_not_there_is_told():
     asked = service.Service(security_opt=("seccomp=/nowhere/profile.json",))
 

@@ -34,6 +34,7 @@ def of(given: dict[str, Any], secret: str) -> project.Project:
             **(_services(given) if is_composed(given) else _alone(given)),
             "webhook_secrets": [secret],
             "environment": _pairs(given["env"]),
+            "secrets": [_secret(text) for text in given["secret"]],
             "volumes": given["volume"],
             "build": {
                 "context": given["context"],
@@ -108,6 +109,11 @@ def _port(text: str) -> dict[str, Any]:
     if protocol == "udp":
         return {**port, "protocol": protocol}
     return {**port, "app_protocol": protocol or "http"}
+
+
+def _secret(text: str) -> dict[str, str | None]:
+    name, _, target = text.partition(":")
+    return {"source": name, "target": target or None}
 
 
 def _routing(given: dict[str, Any]) -> dict[str, Any]:

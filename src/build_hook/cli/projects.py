@@ -65,6 +65,12 @@ from build_hook.store import builds
 )
 @click.option("--build-arg", multiple=True, metavar="KEY=VALUE")
 @click.option("--env", "-e", multiple=True, metavar="KEY=VALUE", help="Environment to run with.")
+@click.option(
+    "--secret",
+    multiple=True,
+    metavar="NAME[:TARGET]",
+    help="File in the folder secrets that the container finds in /run/secrets, or at TARGET.",
+)
 @click.option("--volume", "-v", multiple=True, metavar="SOURCE:TARGET[:ro]")
 @click.option(
     "--secret-file",

@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from build_hook import recipe, shapes
+from build_hook import recipe, secret_mount, shapes
 from build_hook.compose import entry, files
 
 Converter = Callable[[entry.Entry, Any], dict[str, Any]]
@@ -170,6 +170,18 @@ def _ports(one: entry.Entry, given: Any) -> dict[str, Any]:
     return {}
 
 
+def _secrets(one: entry.Entry, given: Any) -> dict[str, Any]:
+    """The files that it wants must be among those that the operator gives; these count."""
+    own = one.rules.services.get(one.name)
+    paths = {each.path for each in own.secrets} if own else set[str]()
+    for item in given or ():
+        asked: dict[str, Any] = item if shapes.is_mapping(item) else {"source": item}
+        name = str(asked.get("target") or asked.get("source"))
+        if posixpath.join(secret_mount.FOLDER, name) not in paths:
+            raise one.refused("secrets", f"the secret {name}", own="secrets")
+    return {}
+
+
 def _target(text: str) -> str:
     return text.rpartition(":")[2].partition("/")[0]
 
@@ -211,4 +223,5 @@ CONVERTERS: dict[str, Converter] = {
     "pids_limit": _limit("pids"),
     "networks": _networks,
     "ports": _ports,
+    "secrets": _secrets,
 }  # fmt: skip

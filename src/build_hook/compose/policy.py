@@ -22,7 +22,8 @@ REACHING_OUT = frozenset(
         "use_api_socket", "userns_mode", "uts", "volumes_from",
     }
 )  # fmt: skip
-_TOP = frozenset({"services", "volumes", "networks", "version", "name"})
+# What secrets hold is the operator's to say: where the file would take them from is not looked at.
+_TOP = frozenset({"services", "volumes", "networks", "secrets", "version", "name"})
 
 
 def require_known(one: entry.Entry, known: frozenset[str]) -> list[str]:

@@ -4,8 +4,8 @@ import contextlib
 import dataclasses
 from collections.abc import Iterable
 
-from build_hook import settings
-from build_hook.deploy import buildlog, images
+from build_hook import part, settings
+from build_hook.deploy import buildlog, confided, images
 from build_hook.store import builds, parts
 
 
@@ -41,6 +41,9 @@ def tidy(
     for image in there:
         if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image)
+    units = (row for unit, row in store.serving().items() if part.root(unit) == of)
+    beside = {build for row in units for build in (row.build, row.previous) if build}
+    confided.Confided(with_settings).tidy(of, builders | beside)
     here = {image.id for image in shelf.all(of)} | _whole((*needed, *good), with_settings, shelf)
     store.note_images(of, here)
     gone = store.forget_old(of, with_settings.keep_builds)

@@ -9,7 +9,7 @@ import dataclasses
 import docker.errors
 
 from build_hook import labels, part, project, settings
-from build_hook.deploy import container_logs, engine, inspection, networks, runspec
+from build_hook.deploy import confided, container_logs, engine, inspection, networks, runspec
 from build_hook.deploy.inspection import Container, Event
 
 __all__ = ["Container", "Containers", "Event"]
@@ -20,7 +20,7 @@ class Containers:
 
     def __init__(self, docker_engine: engine.Engine, with_settings: settings.Settings) -> None:
         self._engine = docker_engine
-        self._secrets = with_settings.secrets
+        self._confided = confided.Confided(with_settings)
         self._logs = container_logs.config(with_settings)
         self._networks = networks.Networks(docker_engine)
 
@@ -192,6 +192,7 @@ class Containers:
     ) -> Container:
         api, instance = self._engine.api, self._engine.instance
         network = self._networks.shared()
+        held = self._confided.of(of, build)
         created = api.create_container(
             image,
             name=labels.container_name(instance, of.name, build, replica),
@@ -201,9 +202,11 @@ class Containers:
                 labels.ROLE: labels.CANDIDATE,
                 labels.REPLICA: str(replica),
             },
-            host_config=api.create_host_config(**runspec.host(of, network, self._logs)),
+            host_config=api.create_host_config(
+                **runspec.host(of, network, self._logs, held.files(of))
+            ),
             networking_config=self._networks.config(of, network),
-            **runspec.container(of, self._secrets),
+            **runspec.container(of, runspec.environment(of, held.values)),
         )["Id"]
         try:
             self._networks.join(of, created)

@@ -91,7 +91,7 @@ class Crew:
         log = buildlog.BuildLog(
             buildlog.path(self._settings.logs, build.id),
             int(self._settings.build_log_mb * 2**20),
-            redaction.of_project(of, self._settings.secrets),
+            redaction.of_project(of, self._settings.secrets, self._settings.confided),
         )
         work = job.Job(build, of, log, self._store, release, held=self._turns.why_held)
         self._jobs[build.id] = work

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection
 
 from build_hook import errors, part, registry, settings
-from build_hook.deploy import checkout, containers, images, networks
+from build_hook.deploy import checkout, confided, containers, images, networks
 from build_hook.deploy.engine import Engine
 from build_hook.store import builds
 
@@ -27,6 +27,7 @@ class Departures:
         self._images = images.Images(engine)
         self._networks = networks.Networks(engine)
         self._repositories = checkout.Repositories(with_settings)
+        self._confided = confided.Confided(with_settings)
         self._scripts = with_settings.scripts
         self._registered: registry.Registry | None = None
         self._leaving: set[str] = set()
@@ -89,4 +90,5 @@ class Departures:
             self._images.remove(image)
         self._networks.forget(name)
         self._repositories.forget(name)
+        self._confided.forget(name)
         shutil.rmtree(self._scripts / name, ignore_errors=True)

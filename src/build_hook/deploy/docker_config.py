@@ -10,7 +10,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from build_hook import reference
 from build_hook.deploy import manifests
@@ -49,7 +49,7 @@ def read(own: pathlib.Path) -> dict[str, Any]:
         found: Any = json.loads((own / _FILE).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _fill(place: pathlib.Path, logins: Mapping[str, manifests.Login], own: pathlib.Path) -> None:

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Iterable
 
-from build_hook import errors
-from build_hook.deploy import containers, farewell
+from build_hook import errors, part
+from build_hook.deploy import confided, containers, farewell, job
 from build_hook.store import builds
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,24 @@ def sweep(
         if one.build not in wanted:
             _log.info("removing %s, which nothing refers to", one.name)
             remove(one, engine)
+
+
+def take_back(of: job.Job, engine: containers.Containers, secrets: confided.Confided) -> None:
+    """Remove the candidates of a build, and what they were told, if they do not serve."""
+    serving = of.store.serving()
+    served = {unit for unit, row in serving.items() if row.build == of.build.id}
+    try:
+        for left in engine.all(of.project.name):
+            if left.build != of.build.id or left.unit in served:
+                continue
+            of.log(f"last lines of {left.service or 'the container'}:")
+            for line in engine.last_lines(left.id):
+                of.log(f"  {line}")
+            engine.remove(left.id)
+        if not any(part.root(unit) == of.project.name for unit in served):
+            secrets.drop(of.project.name, of.build.id)
+    except errors.BuildHookError as error:
+        of.log(f"could not clean up yet: {error}")
 
 
 def remove(one: containers.Container, engine: containers.Containers) -> None:

@@ -8,6 +8,7 @@ from build_hook.deploy import (
     autopsy,
     checkout,
     collect,
+    confided,
     containers,
     cost,
     cycle,
@@ -46,6 +47,7 @@ class Pipeline:
         self._proxy = proxy
         self._images = images.Images(engine)
         self._containers = containers.Containers(engine, with_settings)
+        self._confided = confided.Confided(with_settings)
         self._scripted = scripted.Scripted(engine, self._containers)
         self._sources = sources.Sources(with_settings, engine)
         self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)
@@ -98,13 +100,15 @@ class Pipeline:
         try:
             act()
         except wanted.NotWantedError as error:
-            self._undo(of)  # scripts may have started one
+            leftovers.take_back(
+                of, self._containers, self._confided
+            )  # scripts may have started one
             of.end(builds.Phase.SKIPPED, error.message)
         except errors.CancelledError:
-            self._undo(of)
+            leftovers.take_back(of, self._containers, self._confided)
             of.end(builds.Phase.CANCELLED, "cancelled before it took traffic")
         except errors.SupersededError as error:
-            self._undo(of)
+            leftovers.take_back(of, self._containers, self._confided)
             of.end(builds.Phase.SUPERSEDED, error.message)
         except errors.EngineDownError as error:
             of.log.headline(f"waiting: {error}")
@@ -205,6 +209,7 @@ class Pipeline:
     def _launch(self, of: job.Job) -> containers.Container:
         if isinstance(of.project, deployed.Deployed) and of.project.run_line:
             return self._scripted.start(of.project, of.build.id, of.commit, of.image)
+        self._confided.keep(of.project, of.build.id, of.build.source, of.log)
         return self._containers.start(of.project, of.build.id, of.commit, of.image)
 
     def _runs_as(self, of: job.Job, said: deployed.Deployed) -> None:
@@ -220,29 +225,14 @@ class Pipeline:
         is_cancelled = isinstance(error, errors.TakenBackError)
         if not is_cancelled:
             self._autopsy.record(of, self._store.get(of.build.id).phase, reason, error)
-        self._undo(of)
+        leftovers.take_back(of, self._containers, self._confided)
         of.end(builds.Phase.CANCELLED if is_cancelled else builds.Phase.ROLLED_BACK, reason)
 
     def _fail(self, of: job.Job, reason: str, error: errors.BuildHookError | None = None) -> None:
         phase = self._store.get(of.build.id).phase
         self._autopsy.record(of, phase, reason, error)
-        self._undo(of)
+        leftovers.take_back(of, self._containers, self._confided)
         retry = error is not None and error.is_passing
         self._store.fail(of.build.id, of.log.redact(f"{phase}: {reason}"), retry=retry)
         of.log.headline(f"failed: {reason}")
         of.log(f"what differs from the last good one, and more: build-hook show {of.build.id}")
-
-    def _undo(self, of: job.Job) -> None:
-        """Remove the candidates, if there are any that do not serve."""
-        serving = self._store.serving()
-        try:
-            for left in self._containers.all(of.project.name):
-                row = serving.get(left.unit)
-                if left.build != of.build.id or (row and row.build == of.build.id):
-                    continue
-                of.log(f"last lines of {left.service or 'the container'}:")
-                for line in self._containers.last_lines(left.id):
-                    of.log(f"  {line}")
-                self._containers.remove(left.id)
-        except errors.BuildHookError as error:
-            of.log(f"could not clean up yet: {error}")

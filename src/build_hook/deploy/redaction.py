@@ -4,7 +4,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from build_hook import project
+from build_hook import part, project
 
 _MASK = "***"
 # What is shorter is found in too many innocent places to be told apart.
@@ -23,18 +23,24 @@ class Redactor:
         return self._pattern.sub(_MASK, text) if self._pattern else text
 
 
-def of_project(of: project.Project, folder: pathlib.Path) -> Redactor:
-    """Hides the secrets that a project names: those it builds, runs and is called with."""
+def of_project(of: project.Project, secrets: pathlib.Path, confided: pathlib.Path) -> Redactor:
+    """Hides the secrets that a project names: those it builds, runs and is called with.
+
+    ``confided`` has what they held when builds were deployed that may be gone back to.
+    """
+    services = of.compose.services.values() if of.compose else ()
     logins = {*filter(None, (of.registry_login,)), *of.build.registry_logins.values()}
     names = {
         *of.webhook_secrets,
-        *of.env_file,
         *of.build.ssh.values(),
         *logins,
         *(secret.source for secret in of.build.secrets),
+        *(name for one in (of, *services) for name in one.env_file),
+        *(secret.source for one in (of, *services) for secret in one.secrets),
     }
-    files = (folder / name for name in names)
-    passwords = (line.partition(":")[2] for name in logins for line in _values(folder / name))
+    held = (f for f in confided.glob("*/*/values/*") if part.root(f.parts[-4]) == of.name)
+    files = (*(secrets / name for name in names), *held)
+    passwords = (line.partition(":")[2] for name in logins for line in _values(secrets / name))
     return Redactor((*(value for file in files for value in _values(file)), *passwords))
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import docker.types
@@ -12,16 +13,12 @@ _SECCOMP = re.compile(r"seccomp[=:](/.+)")
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
 
 
-def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
-    """The arguments of ``create_container`` but for the host's share.
-
-    Raises:
-        ContainerError: if a file of ``env_file`` is missing.
-    """
+def container(of: service.Service, given: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of ``create_container`` but for the host's share."""
     return {
         "entrypoint": _list(of.entrypoint),
         "command": _list(of.command),
-        "environment": environment(of, secrets),
+        "environment": dict(given),
         "hostname": of.hostname,
         "user": of.user,
         "working_dir": of.working_dir,
@@ -30,8 +27,13 @@ def container(of: service.Service, secrets: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def host(of: service.Service, network: str, logs: docker.types.LogConfig | None) -> dict[str, Any]:
-    """The arguments of ``create_host_config``.
+def host(
+    of: service.Service,
+    network: str,
+    logs: docker.types.LogConfig | None,
+    files: Iterable[tuple[pathlib.Path, str]] = (),
+) -> dict[str, Any]:
+    """The arguments of ``create_host_config``; ``files`` are mounted, to be read only.
 
     Raises:
         ContainerError: if a profile of ``security_opt`` cannot be read.
@@ -40,6 +42,10 @@ def host(of: service.Service, network: str, logs: docker.types.LogConfig | None)
     return {
         "network_mode": network,
         "binds": list(of.volumes),
+        "mounts": [
+            docker.types.Mount(target, str(file), type="bind", read_only=True)
+            for file, target in files
+        ],
         "tmpfs": dict(_split(text) for text in of.tmpfs),
         "extra_hosts": of.extra_hosts,
         "dns": list(of.dns),
@@ -75,9 +81,29 @@ def environment(of: service.Service, secrets: pathlib.Path) -> dict[str, str]:
     """The variables that the operator gives, those of ``env_file`` from that folder.
 
     Raises:
-        ContainerError: if a file of ``env_file`` is missing.
+        ContainerError: if a file of ``env_file`` is missing, or others may read it.
     """
     return {**_from_files(of.env_file, secrets), **of.environment}
+
+
+def secret(secrets: pathlib.Path, name: str) -> bytes:
+    """What a secret holds.
+
+    Raises:
+        ContainerError: if it cannot be read, or others may read it.
+    """
+    path = secrets / name
+    try:
+        if path.stat().st_mode & 0o077:
+            raise errors.ContainerError(
+                f"Others may read the secret {name}", f"chmod 600 {path}, then: build-hook deploy"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise errors.ContainerError(
+            f"The secret {name} of env_file or secrets cannot be read: {error.strerror}",
+            f"Write it to {path}, of mode 0600, then: build-hook deploy",
+        ) from error
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -117,14 +143,7 @@ def _healthcheck(given: service.Healthcheck | None) -> dict[str, Any] | None:
 def _from_files(names: tuple[str, ...], secrets: pathlib.Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
-        try:
-            text = (secrets / name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise errors.ContainerError(
-                f"The secret {name} of env_file cannot be read: {error.strerror}",
-                f"Write its KEY=VALUE lines to the file {name} in the folder secrets",
-            ) from error
-        for line in text.splitlines():
+        for line in secret(secrets, name).decode(errors="replace").splitlines():
             key, equals, value = line.strip().partition("=")
             if equals and not key.startswith("#"):
                 found[key] = value

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator
 
 from build_hook import errors, part, settings
-from build_hook.deploy import containers, cost, farewell, job, tally
+from build_hook.deploy import confided, containers, cost, farewell, job, tally
 from build_hook.deploy.ensemble import names, plan, swap, vigil
 from build_hook.proxy import fronts
 from build_hook.store import builds, parts
@@ -33,7 +33,8 @@ class Ensemble:
         self._parts = parts.Parts(with_settings.database)
         of_names = names.Names(engine, with_settings.instance)
         self._vigils = vigil.Vigils(tally.Tallies(with_settings), proxy, engine)
-        self._swap = swap.Swap(proxy, engine, store, of_names, self._vigils, farewells)
+        secrets = confided.Confided(with_settings)
+        self._swap = swap.Swap(proxy, engine, store, of_names, self._vigils, farewells, secrets)
 
     def deploy(self, of: job.Job) -> None:
         """Bring the parts of a build live, one after the other.

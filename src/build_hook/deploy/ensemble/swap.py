@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterable
 
 from build_hook import errors, project
-from build_hook.deploy import containers, farewell, gate, job
+from build_hook.deploy import confided, containers, farewell, gate, job
 from build_hook.deploy.ensemble import names, plan, vigil
 from build_hook.proxy import fronts, places
 from build_hook.store import builds
@@ -26,6 +26,7 @@ class Swap:
         of_names: names.Names,
         vigils: vigil.Vigils,
         farewells: farewell.Farewells,
+        secrets: confided.Confided,
     ) -> None:
         self._proxy = proxy
         self._containers = engine
@@ -33,6 +34,7 @@ class Swap:
         self._names = of_names
         self._vigils = vigils
         self._farewells = farewells
+        self._confided = secrets
 
     def replace(self, of: job.Job, step: plan.Step, check_stop: Callable[[], None]) -> None:
         """Start the new version beside the old one, then give it name and traffic.
@@ -184,6 +186,7 @@ class Swap:
         self._enter(of, builds.Phase.STARTING)
         of.log.headline(f"starting {step.part.service_name}")
         self._containers.make_volumes(step.part)
+        self._confided.keep(step.part, of.build.id, of.build.source, of.log)
         return self._containers.start(step.part, of.build.id, of.commit, step.piece.image)
 
     def _started(
