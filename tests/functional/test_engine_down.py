@@ -1,13 +1,15 @@
 """The engine stops, starts again, and containers come back with other addresses."""
 
+import contextlib
 import time
 
 import pytest
 
+from build_hook import errors
 from build_hook.deploy import condition
 from build_hook.store import builds
+from tests.functional import composed, own_engine
 from tests.functional import host as hosts
-from tests.functional import own_engine
 
 PHASE = builds.Phase
 
@@ -141,3 +143,31 @@ def test_old_version_that_was_stopped_for_a_new_one_comes_back_with_the_engine(h
     host.run("deploy", lock.name, "--wait")
     assert lock.get() == lock.version != before
     assert sum(box.is_running for box in lock.boxes()) == 1
+
+
+def test_old_service_that_was_stopped_for_a_new_one_comes_back_with_the_engine(host, engine):
+    slow = "    stop_grace_period: 1s\n    x-build-hook: {health: {min_uptime: 8, timeout: 30}}"
+    more: dict[str, str] = {
+        "compose.yaml": composed.FILE.replace("    stop_grace_period: 1s", slow),
+        "web/index.cgi": f"#!/bin/sh\nsaid=web-1{composed.SAY}",
+    }
+    shop = composed.Shop(host, "locks", None, 0.5, **more)
+    shop.live()
+    before = shop.containers()
+    pushed = shop.of.push(**{"db/serve__sh": f"# another\n{composed.DB}"})
+    shop.of.until(PHASE.GATING, pushed)
+    host.run("pause", shop.name)
+
+    engine.stop()
+    engine.start()
+
+    host.until(lambda: runs(shop, before), "the old version", 60)
+    host.run("resume", shop.name)
+    assert shop.of.ended(pushed, composed.PATIENCE).phase is PHASE.LIVE
+    assert shop.containers()["db"] != before["db"]
+
+
+def runs(shop, wanted):
+    with contextlib.suppress(errors.EngineDownError):
+        return shop.of.answers() and shop.containers() == wanted
+    return False
