@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import tempfile
 import threading
 
 import click.testing
@@ -132,15 +133,16 @@ def test_host_key_of_the_user_s_own_ssh_counts(ssh, keyed, options, push):
         known.unlink() if before is None else known.write_bytes(before)
 
 
-def test_state_folder_with_odd_characters(ssh, tmp_path, push):
+def test_state_folder_with_odd_characters(ssh, push):
     commit = push()
-    options = settings.load(tmp_path / "my %h state's", {})
-    keep(options, "shop-key", ssh.key)
-    options.known_hosts.write_text(ssh.known_host)
+    with tempfile.TemporaryDirectory() as short:  # sockets below a state folder have little room
+        options = settings.load(pathlib.Path(short, "my %h state's"), {})
+        keep(options, "shop-key", ssh.key)
+        options.known_hosts.write_text(ssh.known_host)
 
-    of = shop(ssh.url("shop"), deploy_key="shop-key")
+        of = shop(ssh.url("shop"), deploy_key="shop-key")
 
-    assert heads(options, of) == {MAIN: commit}
+        assert heads(options, of) == {MAIN: commit}
 
 
 @pytest.mark.parametrize("kind", ["deploy_key", "access_token"])

@@ -212,9 +212,9 @@ def test_processes_of_web_share_the_load_and_the_inbox(start):
 def test_connections_that_wait_go_to_all_processes_of_web(start):
     web = start(WEB_WORKERS="2")
     web.until_there_are(1 + 2)
-    idle = [web.connections(pid) for pid in web.pids()[1:]]
     for pid in web.pids()[1:]:
         os.kill(pid, signal.SIGSTOP)
+    idle = [web.connections(pid) for pid in web.pids()[1:]]
     several = [web.connect() for _ in range(100)]
     for pid in web.pids()[1:]:
         os.kill(pid, signal.SIGCONT)
@@ -227,7 +227,6 @@ def test_connections_that_wait_go_to_all_processes_of_web(start):
         for each in several:
             each.close()
     taken = [now - before for now, before in zip(busy, idle, strict=True)]
-    assert sum(taken) >= 100
     assert min(taken) >= 10
 
 

@@ -118,12 +118,14 @@ def test_unforeseen_error_while_a_crash_is_cleared_up_is_that_builds(
     assert hands.busy == {}
 
 
-@pytest.mark.parametrize("place", ["_fail", "_undo"])
+@pytest.mark.parametrize(
+    "place", ["deploy.pipeline.Pipeline._fail", "deploy.leftovers.take_back"]
+)
 def test_unforeseen_error_where_a_build_fails_is_that_builds_as_well(
     store, line, hands, ended, monkeypatch, place
 ):
     monkeypatch.setattr(line._cycle, "replace", broken)
-    monkeypatch.setattr(line, place, broken)
+    monkeypatch.setattr(f"build_hook.{place}", broken)
 
     hands.resume(left(build(store, PHASE.WATCHING)))
 
