@@ -103,7 +103,7 @@ class Shop:
                     "webhook_secrets": entry.webhook_secrets,
                     "environment": {"BASE": host.base},
                     "health": {"min_uptime": 0.1, "timeout": 15},
-                    "drain": 2,
+                    "drain": 10,
                     "watch": watch,
                     "compose": {
                         "services": {"web": {"ports": [self._port], "stop_grace_period": 1}},

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 
 from build_hook.demo import meter
 
-TIMEOUT = 5.0
+TIMEOUT = 15.0  # longer than requests are held while a version is recreated
 REPORT_EVERY = 0.1
 RATE = 12.0  # requests a second of each client
 # Kept connections of raw TCP live two seconds: well below the time a deploy leaves to them.
