@@ -62,7 +62,7 @@ def test_a_project_that_comes_meanwhile_lets_nobody_go_on(host):
     lock.live()
     reloads = host.log().count("Reloading HAProxy")
 
-    with traffic.Traffic({"lock": lock.url}, 5) as load:
+    with traffic.Traffic({"lock": lock.url}, 5, patience=30) as load:
         assert load.wait_for("lock", lock.version, 10)
         commit = lock.push()
         lock.until(builds.Phase.GATING, commit)

@@ -118,9 +118,7 @@ def test_unforeseen_error_while_a_crash_is_cleared_up_is_that_builds(
     assert hands.busy == {}
 
 
-@pytest.mark.parametrize(
-    "place", ["deploy.pipeline.Pipeline._fail", "deploy.leftovers.take_back"]
-)
+@pytest.mark.parametrize("place", ["deploy.pipeline.Pipeline._fail", "deploy.leftovers.take_back"])
 def test_unforeseen_error_where_a_build_fails_is_that_builds_as_well(
     store, line, hands, ended, monkeypatch, place
 ):

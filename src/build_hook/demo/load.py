@@ -1,4 +1,4 @@
-"""Steady load on published ports, as a process: ``python -m build_hook.demo.load 3 web=http://…``.
+"""Steady load on published ports, as a process: ``python -m build_hook.demo.load 3 5 web=http://…``.
 
 Every request that does not end in the right answer counts as failed: refused, reset, closed,
 not 200, too late. Nothing is tried again. The one thing forgiven, as any pool of connections
@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable
 
 from build_hook.demo import meter
 
-TIMEOUT = 15.0  # longer than requests are held while a version is recreated
 REPORT_EVERY = 0.1
 RATE = 12.0  # requests a second of each client
 # Kept connections of raw TCP live two seconds: well below the time a deploy leaves to them.
@@ -81,15 +80,23 @@ ASK: dict[str, Ask] = {"http": ask_http, "tcp": ask_tcp}
 
 
 class Client:
-    """Asks one port at a steady pace; keeps a connection for ``lifetime`` seconds."""
+    """Asks one port at a steady pace; keeps a connection for ``lifetime`` seconds.
+
+    It waits ``patience`` seconds for an answer.
+    """
 
     def __init__(
-        self, url: urllib.parse.SplitResult, lifetime: float, counts: meter.Meter
+        self,
+        url: urllib.parse.SplitResult,
+        lifetime: float,
+        patience: float,
+        counts: meter.Meter,
     ) -> None:
         self._address = (url.hostname, url.port)
         self._ask = ASK[url.scheme]
         self._forgiving = url.scheme == "http"
         self._lifetime = lifetime
+        self._patience = patience
         self._counts = counts
         self._words = (f"{id(self):x}.{number}" for number in itertools.count())
         self._connection: Connection | None = None
@@ -104,7 +111,7 @@ class Client:
 
     async def _request(self) -> None:
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._patience):
                 connection = await self._connected()
                 version = await self._ask(connection, next(self._words))
         except (OSError, EOFError, ValueError, LookupError, BadAnswerError) as error:
@@ -137,10 +144,12 @@ def _name(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _clients(url: str, count: int, counts: meter.Meter) -> list[Client]:
+def _clients(url: str, count: int, patience: float, counts: meter.Meter) -> list[Client]:
     parts = urllib.parse.urlsplit(url)
     return [
-        Client(parts, lifetime, counts) for _ in range(count) for lifetime in MANNERS[parts.scheme]
+        Client(parts, lifetime, patience, counts)
+        for _ in range(count)
+        for lifetime in MANNERS[parts.scheme]
     ]
 
 
@@ -160,11 +169,13 @@ async def _until_told(meters: dict[str, meter.Meter]) -> None:
         _report(meters)
 
 
-async def main(count: int, urls: dict[str, str]) -> None:
+async def main(count: int, patience: float, urls: dict[str, str]) -> None:
     """Ask all ports until standard input ends; a client that breaks ends the process."""
     meters = {name: meter.Meter() for name in urls}
     clients = [
-        client for name, url in urls.items() for client in _clients(url, count, meters[name])
+        client
+        for name, url in urls.items()
+        for client in _clients(url, count, patience, meters[name])
     ]
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -177,4 +188,5 @@ async def main(count: int, urls: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), dict(argument.split("=", 1) for argument in sys.argv[2:])))
+    _, how_many, how_long, *ports = sys.argv
+    asyncio.run(main(int(how_many), float(how_long), dict(port.split("=", 1) for port in ports)))

@@ -31,10 +31,16 @@ class Report:
 
 
 class Traffic:
-    """Steady load on some ports, from ``with`` to its end. Times are of the monotonic clock."""
+    """Steady load on some ports, from ``with`` to its end. Times are of the monotonic clock.
 
-    def __init__(self, urls: dict[str, str], clients: int = load.CLIENTS) -> None:
-        self._arguments = [str(clients), *(f"{name}={url}" for name, url in urls.items())]
+    A client that has no answer after ``patience`` seconds counts it as a failure.
+    """
+
+    def __init__(
+        self, urls: dict[str, str], clients: int = load.CLIENTS, patience: float = 5.0
+    ) -> None:
+        ports = (f"{name}={url}" for name, url in urls.items())
+        self._arguments = [str(clients), str(patience), *ports]
         self._reports: list[Report] = []
         self._changed = threading.Condition()
 
