@@ -143,8 +143,10 @@ def measure(
     for _ in range(rounds):
         took, end = Took(), time.monotonic() + seconds
         with users.asking(served.port, took):
-            while time.monotonic() < end:
+            while True:
                 ended.append(hostile.deploy(Dockerfile=prepare(hostile)))
+                if time.monotonic() > end:
+                    break
         meanwhile.append(took)
         quiet.append(_quiet(served, seconds))
     for name in ("large", "hostname"):

@@ -29,6 +29,7 @@ def build(docker: engine.Engine, folder: pathlib.Path) -> str:
                 path=str(folder),
                 tag=tag,
                 labels={LABEL: docker.instance},
+                nocache=True,  # steps of another instance's may be removed at any moment
                 rm=True,
                 forcerm=True,
                 decode=True,
