@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import docker.auth
+import docker.errors
 
 from build_hook import errors, part, reference, settings
 from build_hook.deploy import engine, images, job, manifests, pulled
@@ -81,8 +82,19 @@ class ServiceImages:
 
 
 def _login(host: str) -> manifests.Login | None:
-    """The login that the docker command has for a registry, if it is a name and a password."""
+    """The login that the docker command has for a registry, if it is a name and a password.
+
+    Raises:
+        PullError: if the program that keeps its logins does not work.
+    """
     known: Any = cast("Any", docker.auth).load_config()
-    found: dict[str, str] = known.resolve_authconfig(None if host == reference.HUB else host) or {}
+    asked = None if host == reference.HUB else host
+    try:
+        found: dict[str, str] = known.resolve_authconfig(asked) or {}
+    except docker.errors.DockerException as error:
+        raise errors.PullError(
+            f"The docker command's login for {host} cannot be read: {error}",
+            "Mend its credential helper, or name a login in build.registry_logins",
+        ) from error
     name, password = found.get("username"), found.get("password")
     return manifests.Login(name, password) if name and password else None
