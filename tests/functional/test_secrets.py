@@ -133,8 +133,19 @@ def test_service_of_a_compose_file_has_those_that_the_operator_gives(host, confi
         "env_file": [env],
     }
     host.replace(type(host.entry("secret-shop")).model_validate(rules))
-    shop.live(note="once more")
+    first = shop.live(note="once more")
 
-    box = shop.containers()["web"]
-    assert inside(host, box, "cat /run/secrets/token") == "of the operator"
-    assert "TOKEN=of-the-operator" in inside(host, box, ENVIRONMENT)
+    before = shop.containers()
+    assert inside(host, before["web"], "cat /run/secrets/token") == "of the operator"
+    assert "TOKEN=of-the-operator" in inside(host, before["web"], ENVIRONMENT)
+
+    confide(host, name, "of today\n")
+    assert host.run("deploy", shop.name, "--wait")["phase"] == "live"
+    after = shop.containers()
+    assert inside(host, after["web"], "cat /run/secrets/token") == "of today"
+    assert (after["api"], after["db"]) == (before["api"], before["db"])
+
+    assert host.run("rollback", shop.name, "--to", str(first.id), "--wait")["phase"] == "live"
+    back = shop.containers()
+    assert inside(host, back["web"], "cat /run/secrets/token") == "of the operator"
+    assert (back["api"], back["db"]) == (before["api"], before["db"])

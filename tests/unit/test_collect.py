@@ -4,7 +4,7 @@ import pytest
 
 from build_hook import part, settings
 from build_hook.deploy import buildlog, collect, images
-from build_hook.store import builds, parts
+from build_hook.store import builds, lingering, parts
 
 PHASE = builds.Phase
 
@@ -127,15 +127,37 @@ def test_record_tells_whether_its_image_is_here(config, store, shelf):
 def test_secrets_go_with_the_builds_that_had_them(config, store, shelf):
     for number in range(1, 8):
         (config.confided / "shop" / str(number)).mkdir(parents=True)
-    for number in (2, 4):
+    for number in (1, 2, 3, 4):
         (config.confided / "shop.db" / str(number)).mkdir(parents=True)
     store.set_serving("shop.db", 4, 2)
 
     collect.tidy("shop", config, store, shelf)
 
-    assert {p.name for p in (config.confided / "shop").iterdir()} >= {"5", "6"}
-    assert not (config.confided / "shop/3").exists()
+    assert {p.name for p in (config.confided / "shop").iterdir()} == {"2", "4", "5", "6"}
     assert {p.name for p in (config.confided / "shop.db").iterdir()} == {"2", "4"}
+
+
+def test_secrets_of_what_long_sessions_hold_stay(config, store, shelf):
+    for number in (1, 2):
+        (config.confided / "shop" / str(number)).mkdir(parents=True)
+    held = lingering.Lingering(config.database)
+    held.add(lingering.Version(1, "shop", 1e10))
+    held.close()
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert {p.name for p in (config.confided / "shop").iterdir()} == {"1"}
+
+
+def test_secrets_of_a_roll_back_that_can_be_gone_back_to_stay(config, store, shelf):
+    back = store.add(builds.Request("shop", "refs/heads/main", builds.Cause.ROLLBACK, source=5))
+    store.note(back.id, image="image-5")
+    store.enter(back.id, PHASE.LIVE)
+    (config.confided / "shop" / str(back.id)).mkdir(parents=True)
+
+    collect.tidy("shop", config, store, shelf)
+
+    assert [p.name for p in (config.confided / "shop").iterdir()] == [str(back.id)]
 
 
 # A compose project: its images tell no build.

@@ -87,10 +87,51 @@ def test_roll_back_has_what_that_build_had(config, kept, said):
 def test_service_that_a_build_left_running_is_gone_back_to_as_well(config, kept, said):
     kept.keep(entry(), 4, None, said.append)
     confide(config, "db", "second")
+    kept.keep(entry(), 5, None, said.append)  # it failed, and a crash kept it from being dropped
+    kept.carry(entry(), 7, 4)  # build 7 replaced another service only
+    kept.tidy("shop", {7})
 
-    kept.keep(entry(), 9, 7, said.append)  # build 7 replaced another service only
+    kept.keep(entry(), 9, 7, said.append)
 
     assert files(kept.of(entry(), 9), entry())[0][0] == "first\n"
+    assert {p.name for p in (config.confided / "shop").iterdir()} == {"7", "9"}
+
+
+def test_nothing_is_carried_of_what_nobody_knows(config, kept):
+    kept.carry(entry(), 7, 4)
+
+    assert not (config.confided / "shop/7").exists()
+
+
+@pytest.mark.parametrize("name", ["db", "env"])
+def test_who_was_told_another_value_is_told(config, kept, said, name):
+    kept.keep(entry(), 1, None, said.append)
+    assert kept.is_told(entry(), 1, None)
+
+    confide(config, name, "A=second")
+    kept.keep(entry(), 2, None, said.append)
+
+    assert not kept.is_told(entry(), 1, None)
+    assert kept.is_told(entry(), 2, None)
+    assert kept.is_told(entry(), 1, like=1)
+    assert not kept.is_told(entry(), 2, like=1)
+
+
+def test_what_nobody_knows_replaces_nothing(config, kept, said):
+    assert kept.is_told(entry(), 1, None)
+
+    kept.keep(entry(), 1, None, said.append)
+    confide(config, "db", "second")
+
+    assert kept.is_told(entry(), 1, like=7)
+
+
+def test_missing_secret_is_missed_by_a_service_that_runs_too(config, kept, said):
+    kept.keep(entry(), 1, None, said.append)
+    (config.secrets / "db").unlink()
+
+    with pytest.raises(errors.ContainerError, match="secret db of env_file or secrets cannot"):
+        kept.is_told(entry(), 1, None)
 
 
 @pytest.mark.parametrize("lost", ["folder", "value"])
@@ -182,7 +223,9 @@ def test_what_no_build_needs_is_forgotten(config, kept, said):
         for build in (2, 4, 6, 8):
             kept.keep(entry(unit), build, None, said.append)
 
-    kept.tidy("shop", {5, 8})
+    (config.confided / "shop" / ".6").mkdir()  # a crash left it
+
+    kept.tidy("shop", {4, 8, 9})
     kept.drop("shop-2", 4)
 
     assert {p.name for p in (config.confided / "shop").iterdir()} == {"4", "8"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from build_hook import part, settings
 from build_hook.deploy import buildlog, confided, images
-from build_hook.store import builds, parts
+from build_hook.store import builds, lingering, parts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,14 +41,12 @@ def tidy(
     for image in there:
         if image.build not in builders and image.id not in images_needed:
             removed += shelf.remove(image)
-    units = (row for unit, row in store.serving().items() if part.root(unit) == of)
-    beside = {build for row in units for build in (row.build, row.previous) if build}
-    confided.Confided(with_settings).tidy(of, builders | beside)
     here = {image.id for image in shelf.all(of)} | _whole((*needed, *good), with_settings, shelf)
     store.note_images(of, here)
     gone = store.forget_old(of, with_settings.keep_builds)
     for build in gone:
         buildlog.path(with_settings.logs, build).unlink(missing_ok=True)
+    _forget_secrets(of, builders, with_settings, store)
     return Removed(removed, len(gone))
 
 
@@ -56,6 +54,18 @@ def _of_services(of: Iterable[int], with_settings: settings.Settings) -> set[str
     """The images that builds of compose projects have; one may be many builds'."""
     with contextlib.closing(parts.Parts(with_settings.database)) as known:
         return known.images(of)
+
+
+def _forget_secrets(
+    of: str, builders: Iterable[int], with_settings: settings.Settings, store: builds.Builds
+) -> None:
+    """Keep those of what runs, whatever it runs for, and of all that can be gone back to."""
+    units = (row for unit, row in store.serving().items() if part.root(unit) == of)
+    needed = {build for row in units for build in (row.build, row.previous) if build}
+    needed |= {b.id for b in store.recent(of, -1) if b.phase is builds.Phase.LIVE and b.has_image}
+    with contextlib.closing(lingering.Lingering(with_settings.database)) as held:
+        needed |= {version.build for version in held.all()}
+    confided.Confided(with_settings).tidy(of, needed.union(builders))
 
 
 def _whole(

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from build_hook import errors, part, project, secret_mount, settings
 from build_hook.deploy import runspec
@@ -67,18 +67,39 @@ class Confided:
             log(f"secrets: {said}")
         self._write(of, self._held(of.name, build), before)
 
+    def carry(self, of: project.Project, build: int, since: int) -> None:
+        """Let a build have what a service was told by an earlier one, since it is the same."""
+        before = self._before(of, since)
+        if before is not None:
+            self._write(of, self._held(of.name, build), before)
+
+    def is_told(self, of: project.Project, since: int, like: int | None) -> bool:
+        """Whether a container of an earlier build was told what ``keep`` would tell it now.
+
+        Raises:
+            ContainerError: if one of the secrets is missing, or others may read it.
+        """
+        told = self._before(of, since)
+        before = self._before(of, like) if like is not None else None
+        if told is None or (like is not None and before is None):
+            return True  # nobody knows: it is no reason to replace what runs
+        now = before.values if before else self._secrets
+        return all(
+            runspec.secret(told.values, name) == runspec.secret(now, name) for name in _names(of)
+        )
+
     def drop(self, name: str, build: int) -> None:
         """Forget what a build had that does not serve."""
         for unit in self._units(name):
             shutil.rmtree(unit / str(build), ignore_errors=True)
 
-    def tidy(self, name: str, needed: Collection[int]) -> None:
-        """Forget what no build has that is needed; a service may run since an earlier build."""
+    def tidy(self, name: str, needed: Iterable[int]) -> None:
+        """Forget what no build has that is needed, and drafts that a crash left."""
+        kept = {str(build) for build in needed}
         for unit in self._units(name):
-            there = _builds(unit)
-            kept = {max((b for b in there if b <= build), default=0) for build in needed}
-            for build in there.keys() - kept:
-                shutil.rmtree(there[build], ignore_errors=True)
+            for folder in unit.iterdir():
+                if folder.name.removeprefix(".") not in kept:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def forget(self, name: str) -> None:
         """Forget all of a project."""
@@ -95,11 +116,9 @@ class Confided:
         return [unit for unit in found if part.root(unit.name) == name]
 
     def _before(self, of: project.Project, build: int) -> Held | None:
-        """What a build ran with: a service that it did not replace has run since another."""
-        there = _builds(self._folder / of.name)
-        known = max((b for b in there if b <= build), default=None)
-        held = Held(there[known]) if known is not None else None
-        is_whole = held and all((held.values / name).exists() for name in _names(of))
+        """What a build ran with, if all of it is known."""
+        held = self._held(of.name, build)
+        is_whole = all((held.values / name).exists() for name in _names(of))
         return held if is_whole else None
 
     def _write(self, of: project.Project, held: Held, before: Held | None) -> None:
@@ -130,11 +149,6 @@ class Confided:
 
 def _names(of: project.Project) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*of.env_file, *(each.source for each in of.secrets))))
-
-
-def _builds(unit: pathlib.Path) -> dict[int, pathlib.Path]:
-    found = unit.iterdir() if unit.is_dir() else ()
-    return {int(path.name): path for path in found if path.name.isdigit()}
 
 
 def _create(file: pathlib.Path, content: bytes) -> None:

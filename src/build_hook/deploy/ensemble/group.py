@@ -33,7 +33,7 @@ class Ensemble:
         self._parts = parts.Parts(with_settings.database)
         of_names = names.Names(engine, with_settings.instance)
         self._vigils = vigil.Vigils(tally.Tallies(with_settings), proxy, engine)
-        secrets = confided.Confided(with_settings)
+        self._confided = secrets = confided.Confided(with_settings)
         self._swap = swap.Swap(proxy, engine, store, of_names, self._vigils, farewells, secrets)
 
     def deploy(self, of: job.Job) -> None:
@@ -44,12 +44,7 @@ class Ensemble:
             WatchError: if one of them failed after all had taken over; likewise.
         """
         before = self._store.serving().get(of.project.name)
-        live = self._parts.of(before.build) if before else ()
-        boxes = self._containers.all(of.project.name)
-        planned = plan.steps(self._parts.of(of.build.id), live, self._store.serving(), boxes)
-        for step in planned:
-            what = "replaced" if step.replaces else "unchanged, runs on"
-            of.log(f"service {step.part.service_name}: {what}")
+        planned = self._plan(of, before)
         answered = self._vigils.before(planned) if before else None
         with self._account(of, planned):
             self._bring_all(of, planned)
@@ -85,6 +80,21 @@ class Ensemble:
                 self._store.forget_serving(unit)
 
     # Private
+
+    def _plan(self, of: job.Job, before: builds.Serving | None) -> list[plan.Step]:
+        planned = plan.steps(
+            self._parts.of(of.build.id),
+            self._parts.of(before.build) if before else (),
+            self._store.serving(),
+            self._containers.all(of.project.name),
+            lambda one, since: self._confided.is_told(one, since, of.build.source),
+        )
+        for step in planned:
+            what = "replaced" if step.replaces else "unchanged, runs on"
+            of.log(f"service {step.part.service_name}: {what}")
+            if before and not step.replaces:
+                self._confided.carry(step.part, of.build.id, before.build)
+        return planned
 
     def _bring_all(self, of: job.Job, planned: list[plan.Step]) -> None:
         done: list[plan.Step] = []

@@ -1,7 +1,7 @@
 """What a build does with each service: replace it, or leave it running."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from build_hook import part
 from build_hook.deploy import containers, job
@@ -33,6 +33,7 @@ def steps(
     live: Iterable[parts.Piece],
     serving: Mapping[str, builds.Serving],
     boxes: Iterable[containers.Container],
+    is_told: Callable[[part.Part, int], bool],
 ) -> list[Step]:
     """What is to be done, in order.
 
@@ -43,6 +44,7 @@ def steps(
         live: the services of the build that is live.
         serving: which build's container serves a service, by PROJECT.SERVICE.
         boxes: the project's containers.
+        is_told: whether a service's container of a build has the secrets that it is to have.
     """
     known = {piece.part.name: piece for piece in live}
     at = {(box.unit, box.build): box for box in boxes}
@@ -53,6 +55,7 @@ def steps(
         row, before = serving.get(name), known.get(name)
         box = at.get((name, row.build)) if row else None
         is_same = before is not None and _is_same(before, piece)
+        is_same = is_same and (row is None or is_told(piece.part, row.build))
         is_there = piece.part.ends or (box is not None and box.is_running)
         replaces = not (is_same and is_there and replaced.isdisjoint(piece.part.restarts_with))
         if replaces:
