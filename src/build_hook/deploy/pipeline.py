@@ -48,7 +48,7 @@ class Pipeline:
         self._images = images.Images(engine)
         self._containers = containers.Containers(engine, with_settings)
         self._confided = confided.Confided(with_settings)
-        self._scripted = scripted.Scripted(engine, self._containers)
+        self._scripted = scripted.Scripted(engine, self._containers, self._confided)
         self._sources = sources.Sources(with_settings, engine)
         self.farewells = farewell.Farewells(with_settings, store, self._containers, proxy)
         self._wanted = wanted.Wanted(store, self._images)
@@ -207,9 +207,9 @@ class Pipeline:
         return fit
 
     def _launch(self, of: job.Job) -> containers.Container:
+        self._confided.keep(of.project, of.build.id, of.build.source, of.log)
         if isinstance(of.project, deployed.Deployed) and of.project.run_line:
             return self._scripted.start(of.project, of.build.id, of.commit, of.image)
-        self._confided.keep(of.project, of.build.id, of.build.source, of.log)
         return self._containers.start(of.project, of.build.id, of.commit, of.image)
 
     def _runs_as(self, of: job.Job, said: deployed.Deployed) -> None:

@@ -1,7 +1,12 @@
 """Containers that a project's scripts asked for: started, or made again from a record."""
 
-from build_hook import deployed, errors, labels
-from build_hook.deploy import clients, containers, engine, process
+import os
+import pathlib
+import pwd
+from collections.abc import Mapping
+
+from build_hook import deployed, errors, labels, project
+from build_hook.deploy import clients, confided, containers, engine, process, runspec
 from build_hook.shim import runline
 
 _TIMEOUT = 120.0
@@ -10,9 +15,15 @@ _TIMEOUT = 120.0
 class Scripted:
     """Starts what scripts made."""
 
-    def __init__(self, docker_engine: engine.Engine, boxes: containers.Containers) -> None:
+    def __init__(
+        self,
+        docker_engine: engine.Engine,
+        boxes: containers.Containers,
+        secrets: confided.Confided,
+    ) -> None:
         self._engine = docker_engine
         self._containers = boxes
+        self._confided = secrets
 
     def start(
         self, of: deployed.Deployed, build: int, commit: str, image: str
@@ -29,6 +40,7 @@ class Scripted:
 
     def _make(self, of: deployed.Deployed, build: int, commit: str, image: str) -> str:
         line = runline.parse(of.run_line)
+        around = environment(of, self._confided.of(of, build).values, self._engine.host)
         words = line.create(
             image=image,
             container=labels.container_name(self._engine.instance, of.name, build),
@@ -36,7 +48,7 @@ class Scripted:
             labels=labels.of_build(self._engine.instance, of.name, build, commit),
         )
         try:
-            said = self._docker("create", *words)
+            said = self._docker(around, "create", *words)
         except process.ProcessError as error:
             raise errors.ContainerError(
                 f"The engine could not make the container again: {error.last_line}",
@@ -45,13 +57,28 @@ class Scripted:
         container = said.strip().splitlines()[-1]
         if not line.is_on_host:
             for network in line.networks:
-                self._docker("network", "connect", network, container)
+                self._docker(around, "network", "connect", network, container)
         return container
 
-    def _docker(self, *arguments: str) -> str:
-        found = clients.find()
-        return process.run(
-            (found.argv[0], *arguments),
-            timeout=_TIMEOUT,
-            env={**found.env, "DOCKER_HOST": self._engine.host},
-        )
+    def _docker(self, around: Mapping[str, str], *arguments: str) -> str:
+        program = (clients.find().argv[0], *arguments)
+        return process.run(program, timeout=_TIMEOUT, env=around, inherit=False)
+
+
+def environment(of: project.Project, secrets: pathlib.Path, host: str) -> dict[str, str]:
+    """What scripts find around them, and ``docker run -e NAME``: nothing of the worker's own.
+
+    Raises:
+        ContainerError: if a file of ``env_file`` is missing, or others may read it.
+    """
+    user = pwd.getpwuid(os.geteuid())
+    return {
+        **runspec.environment(of, secrets),
+        **clients.find().env,
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": user.pw_dir,
+        "USER": user.pw_name,
+        "LOGNAME": user.pw_name,
+        "LANG": "C.UTF-8",
+        "DOCKER_HOST": host,
+    }

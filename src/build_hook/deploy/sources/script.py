@@ -7,7 +7,6 @@ clone, the arguments, the helper.
 import dataclasses
 import os
 import pathlib
-import pwd
 import shutil
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from build_hook.deploy import (
     marked,
     process,
     programs,
-    runspec,
+    scripted,
 )
 from build_hook.deploy.sources import base, repository
 from build_hook.shim import runline, spool
@@ -126,17 +125,11 @@ class Script(repository.Repository):
             raise _late(timeout) from error
 
     def _environment(self, of: project.Project, about: spool.Spool) -> dict[str, str]:
-        """What scripts find around them: little, and nothing of the worker's own."""
-        user = pwd.getpwuid(os.geteuid())
+        """As a roll-back has it, with our programs first."""
+        around = scripted.environment(of, self._settings.secrets, self._engine.host)
         return {
-            **runspec.environment(of, self._settings.secrets),
-            **clients.find().env,
-            "PATH": f"{programs.folder(self._settings)}:{os.environ.get('PATH', os.defpath)}",
-            "HOME": user.pw_dir,
-            "USER": user.pw_name,
-            "LOGNAME": user.pw_name,
-            "LANG": "C.UTF-8",
-            "DOCKER_HOST": self._engine.host,
+            **around,
+            "PATH": f"{programs.folder(self._settings)}:{around['PATH']}",
             spool.VARIABLE: str(about.folder),
         }
 
