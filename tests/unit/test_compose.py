@@ -71,6 +71,12 @@ def test_services_come_after_what_they_need(folder):
     assert list(shop(folder)) == ["db", "migrate", "api", "web"]
 
 
+def test_name_for_what_is_built_has_no_meaning(folder):
+    (found,) = read(folder, "services: {a: {build: ., image: 'x:y:z'}}").parts
+
+    assert found.reference is None
+
+
 def test_settings_become_ours(folder):
     found = shop(folder)
 
@@ -339,6 +345,9 @@ def test_what_stands_by_service_is_not_the_projects(given, says):
         ("services: {a: {build: /etc}}", "inside the repository"),
         ("services: {a: {build: {context: ., network: host}}}", "network of a build"),
         ("services: {a: {image: build-hook-1a2b/other:5}}", "the image build-hook-"),
+        ("services: {a: {image: docker.io/build-hook-1a2b/x:5}}", "the image docker.io/b"),
+        ("services: {a: {image: 'index.docker.io/build-hook-1/x'}}", "the image index.docker"),
+        ("services: {a: {image: 'x:y:z'}}", "the image x:y:z must be the name of an image"),
         ("services: {a: {image: 'sha256:abc'}}", "the image sha256"),
         ("services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}", "a -> b"),
         ("services: {a: {image: x, volumes: ['d:/x']}}\n"

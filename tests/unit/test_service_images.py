@@ -13,6 +13,8 @@ SHOP = project.Project.model_validate(
     {"name": "shop", "repository": "https://h/shop.git", "compose": {}}
 )
 IMAGE = "registry.invalid/team/db:7"
+# By name, and by the beginning of its id.
+HERE = {IMAGE: "here", "abc": "of another project"}
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def services(tmp_path, monkeypatch):
     made = cast("Any", service_images.ServiceImages(config, cast("Any", None)))
     kept = []
     made._pulled = types.SimpleNamespace(
-        find=lambda name: "here" if name == IMAGE else None, keep=lambda *what: kept.append(what)
+        find=lambda name: HERE.get(name), keep=lambda *what: kept.append(what)
     )
     made.kept = kept
     return made
@@ -53,6 +55,16 @@ def test_where_logins_cannot_be_read_the_image_that_is_here_will_do(services, lo
     assert services.bring(job(log), one) == "here"
     assert services.kept == [("here", "shop.db", 4)]
     assert "login for registry.invalid cannot be read: Credentials store error" in log[0]
+
+
+def test_no_name_is_taken_for_an_id(services, log, monkeypatch):
+    def refuse(*_):
+        raise errors.PullError("away")
+
+    monkeypatch.setattr(services, "_newest", refuse)
+
+    with pytest.raises(errors.ImageError, match="no image abc to be had"):
+        services.bring(job(log), part.make(SHOP, "db", {"reference": "abc"}))
 
 
 def test_where_there_is_none_it_is_no_fault_of_ours(services, log):

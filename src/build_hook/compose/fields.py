@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from build_hook import recipe, secret_mount, shapes
+from build_hook import recipe, reference, secret_mount, shapes
 from build_hook.compose import entry, files
 
 Converter = Callable[[entry.Entry, Any], dict[str, Any]]
@@ -109,7 +109,15 @@ def _from_root(one: entry.Entry, context: str) -> str:
 
 def _image(one: entry.Entry, given: Any) -> dict[str, Any]:
     name = _text(one, "image", given)
-    if name.startswith(("build-hook-", "-")) or "sha256:" in name.partition("@")[0]:
+    if name.startswith("-") or "sha256:" in name.partition("@")[0]:
+        raise one.refused("image", f"the image {name}")
+    try:
+        asked = reference.parse(name)
+    except ValueError as error:
+        if "build" in one.given:
+            return {}  # what is built gets a tag of ours
+        raise one.wrong("image", what=f"the image {name} {error}") from error
+    if asked.host == reference.HUB and asked.path.startswith("build-hook-"):
         raise one.refused("image", f"the image {name}")
     return {"reference": name}
 

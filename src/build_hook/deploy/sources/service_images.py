@@ -72,13 +72,19 @@ class ServiceImages:
         return found
 
     def _known(self, of: job.Job, one: part.Part) -> str | None:
-        """What the service has, or else what somebody has brought under that name."""
+        """What the service has, or else what somebody has brought under that name.
+
+        By its full name: a short one might be the beginning of another image's id.
+        """
         row = self._store.serving().get(of.project.name)
         for piece in parts.read(self._store.session, row.build) if row else ():
             is_same = (piece.part.name, piece.part.reference) == (one.name, one.reference)
             if is_same and self._images.exists(piece.image):
                 return piece.image
-        return self._pulled.find(one.reference or "")
+        try:
+            return self._pulled.find(str(reference.parse(one.reference or "")))
+        except ValueError:
+            return None
 
 
 def _login(host: str) -> manifests.Login | None:
