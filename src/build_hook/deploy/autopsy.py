@@ -29,7 +29,10 @@ class Autopsy:
     ) -> None:
         """Write the card of a build that fails; what cannot be found out is left out."""
         found = card.Card(
-            phase=phase, reason=reason, next=next_command(of, error), log=of.log.last
+            phase=phase,
+            reason=of.log.redact(reason),
+            next=next_command(of, error),
+            log=of.log.last,
         )
         with contextlib.suppress(errors.BuildHookError):
             found = found.model_copy(update={"difference": self._difference(of)})
@@ -54,7 +57,7 @@ class Autopsy:
         return {
             "out_of_memory": any(one.out_of_memory for one in seen.every),
             "restarts": max(one.restarts for one in seen.every),
-            "container": tuple(buildlog.clean(line) for line in lines),
+            "container": tuple(of.log.redact(buildlog.clean(line)) for line in lines),
         }
 
     def _difference(self, of: job.Job) -> card.Difference | None:
