@@ -11,7 +11,8 @@ Number = Annotated[int, pydantic.Field(ge=1)]
 
 
 class _Params(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True)
+    # Deferred since most events are no action.
+    model_config = pydantic.ConfigDict(frozen=True, defer_build=True)
 
 
 class Project(_Params):

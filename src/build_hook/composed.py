@@ -1,5 +1,6 @@
 """What the operator says of a repository with a compose file: which, and what it may do."""
 
+import functools
 import re
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ Allowed = Literal["cap_add", "host_volumes", "privileged"]
 _ADDED = ("volumes", "tmpfs", "networks", "env_file", "cap_add", "cap_drop")
 
 
-class Care(values.Value):
+class Care(values.Value, defer_build=True):
     """How one service is replaced; in the compose file as ``x-build-hook``."""
 
     strategy: Literal["rolling", "recreate"] | None = pydantic.Field(
@@ -90,10 +91,6 @@ def _joined(key: str, file: Any, own: Any) -> Any:
     return own
 
 
-# What somebody says who says nothing of how a container runs.
-_PLAIN = service.Service()
-
-
 class Composed(service.Service):
     """One container, or several by service; a setting that is for all of them is neither."""
 
@@ -106,7 +103,7 @@ class Composed(service.Service):
     @pydantic.model_validator(mode="after")
     def _by_service(self) -> "Composed":
         for name in set(service.Service.model_fields) - OF_ALL if self.compose else ():
-            if getattr(self, name) != getattr(_PLAIN, name):
+            if getattr(self, name) != getattr(_plain(), name):
                 raise ValueError(f"{name} stands by service: move it to compose.services")
         if self.compose and self.deploy.replicas > 1:
             raise ValueError("deploy.replicas stands by service: move it to compose.services")
@@ -117,3 +114,9 @@ class Composed(service.Service):
         """What makes it be deployed again when it changes, as text to compare."""
         file = self.compose.model_dump_json(exclude_defaults=True) if self.compose else ""
         return super().runs_as + file
+
+
+@functools.cache
+def _plain() -> service.Service:
+    """What somebody says who says nothing of how a container runs."""
+    return service.Service()

@@ -5,7 +5,7 @@ import pydantic
 from build_hook import project
 
 
-class Deployed(project.Project):
+class Deployed(project.Project, defer_build=True):
     """What is recorded of a build, so that it can be run again without its scripts."""
 
     run_line: tuple[str, ...] = pydantic.Field(

@@ -10,7 +10,7 @@ _Text = Annotated[str, pydantic.Field(min_length=1)]
 _Pattern = Annotated[str, pydantic.Field(min_length=1, max_length=255)]
 
 
-class Followed(values.Value):
+class Followed(values.Value, defer_build=True):
     """Patterns of refs, names of CI, words and paths that a push is judged by."""
 
     tags: _Pattern | None = pydantic.Field(

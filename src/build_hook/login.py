@@ -11,7 +11,7 @@ _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _LOOPBACK = re.compile(r"http://(?:[^/@]*@)?(?:localhost|127\.[0-9.]+|\[::1\])[:/]")
 
 
-class Login(values.Value):
+class Login(values.Value, defer_build=True):
     """A clone URL and the names of the secrets that open it."""
 
     repository: str = pydantic.Field(

@@ -5,7 +5,7 @@ import pydantic
 from build_hook import values
 
 
-class Membership(values.Value):
+class Membership(values.Value, defer_build=True):
     """A project that has left may be kept: what serves of it serves on."""
 
     kept: bool = pydantic.Field(

@@ -16,7 +16,7 @@ _INHERITED = ("repository", "ref", "health", "drain", "session_grace", "watch", 
 _NAME = r"^[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9_-]*$"
 
 
-class Part(project.Project):
+class Part(project.Project, defer_build=True):
     """A service of a compose file, as it is built, run and proved."""
 
     name: str = pydantic.Field(pattern=_NAME, description="PROJECT.SERVICE")

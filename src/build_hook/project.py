@@ -36,7 +36,9 @@ Health = proof.Health
 Tolerance = proof.Tolerance
 
 
-class Project(composed.Composed, login.Login, followed.Followed, membership.Membership):
+class Project(
+    composed.Composed, login.Login, followed.Followed, membership.Membership, defer_build=False
+):
     """One entry of the registry."""
 
     name: str = pydantic.Field(

@@ -56,7 +56,7 @@ class Deploy(values.Value):
     )
 
 
-class Service(values.Value):
+class Service(values.Value, defer_build=True):
     """What a container is run with; only the operator sets it, in the registry."""
 
     build: Build = Build()

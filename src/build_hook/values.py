@@ -14,7 +14,12 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?
 
 
 class Value(pydantic.BaseModel):
-    """A frozen value; a key that is not known is an error, since it is most often a typo."""
+    """A frozen value; a key that is not known is an error, since it is most often a typo.
+
+    Making pydantic's validators takes much of the time in which the charm starts, at every event.
+    Values that are only the ground of others, or that few processes make, say ``defer_build``:
+    theirs are made when the first one is.
+    """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
