@@ -93,7 +93,6 @@ class DockerBuildHookCharm(ops.CharmBase):
         service.ensure_command(wanted.product)
         service.ensure_units(wanted, refreshed=refreshed)
         self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
-        self.unit.set_workload_version(__version__)
         self._publish(desired)
         observability.publish(self, wanted)
         log_sinks.publish(self)
@@ -107,10 +106,10 @@ class DockerBuildHookCharm(ops.CharmBase):
         return f"{base.rstrip('/')}/hooks/{name}"
 
     def _on_install(self, _: ops.InstallEvent) -> None:
-        service.install()
+        self._install()
 
     def _on_upgrade_charm(self, _: ops.UpgradeCharmEvent) -> None:
-        service.install()
+        self._install()
         self.reconcile(refreshed=True)
 
     def _on_change(self, _: ops.EventBase) -> None:
@@ -143,6 +142,10 @@ class DockerBuildHookCharm(ops.CharmBase):
             event.add_status(status)
         for status in reports.statuses(desired, self.requests, self._fates, self._units()):
             event.add_status(status)
+
+    def _install(self) -> None:
+        service.install()
+        self.unit.set_workload_version(__version__)  # which changes with the charm alone
 
     def _changes(self) -> list[ops.BoundEvent]:
         on = self.on

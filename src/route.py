@@ -38,13 +38,9 @@ def url(charm: ops.CharmBase) -> str | None:
 
     A delivery has to reach the unit that has the project, which the proxy cannot know.
     """
-    if charm.app.planned_units() > 1:
-        return None
-    for relation in _active(charm):
-        found = _endpoints(relation.data[relation.app].get("endpoints", ""))
-        if found:
-            return found[0]
-    return None
+    texts = [relation.data[relation.app].get("endpoints", "") for relation in _active(charm)]
+    found = [endpoint for text in texts for endpoint in _endpoints(text)]
+    return found[0] if found and charm.app.planned_units() <= 1 else None
 
 
 def proxies(charm: ops.CharmBase) -> tuple[str, ...]:

@@ -73,6 +73,13 @@ def test_install_brings_what_is_missing(hook, world, machine):
 
 
 @pytest.mark.parametrize("name", ["install", "upgrade_charm"])
+def test_the_version_of_the_product_comes_with_the_charm(hook, world, name):
+    state = hook.run(getattr(hook.on, name)(), world())
+
+    assert state.workload_version == "0.1.0"
+
+
+@pytest.mark.parametrize("name", ["install", "upgrade_charm"])
 def test_what_is_started_later_is_compiled_before(hook, world, machine, name):
     hook.run(getattr(hook.on, name)(), world())
 
@@ -118,7 +125,6 @@ def test_start_runs_the_three_processes(hook, world, machine):
         "No projects: relate an application to the project endpoint"
     )
     assert state.opened_ports == {ops.testing.TCPPort(8080)}
-    assert state.workload_version == "0.1.0"
 
 
 def test_web_has_no_docker_and_worker_has(hook, world, machine):
