@@ -17,7 +17,6 @@ import observability
 import operations
 import outcomes
 import project_secrets
-import removal
 import renewal
 import reports
 import route
@@ -116,6 +115,8 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.reconcile()
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
+        import removal  # and with it the packet filter and Docker, which no other event needs
+
         removal.remove(
             keep_data=bool(self.config["keep-data"]),
             user=str(self.config["user"]),

@@ -1,0 +1,65 @@
+"""How the charms are started: a hook is over soon if little is loaded and little is said."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.scenario import charms
+
+LAZY = {
+    "removal", "build_hook.deploy.programs", "build_hook.proxy.kernel",
+    "build_hook.proxy.netfilter", "build_hook.proxy.firewall", "charmlibs",
+}  # fmt: skip
+# Of pydantic's models these have no validators before somebody needs them.
+DEFERRED = {
+    "build_hook.composed": ("Care", "Composed", "Own"),
+    "build_hook.deployed": ("Deployed",),
+    "build_hook.followed": ("Followed",),
+    "build_hook.login": ("Login",),
+    "build_hook.part": ("Part",),
+    "build_hook.service": ("Service",),
+    "charms.docker_build_hook.v0.dockerfile": ("Project", "Report", "Request"),
+    "parameters": ("Deploy", "Logs", "Token"),
+}
+
+
+def python(code):
+    """What a new Python prints, with the charm's folders on its path."""
+    path = os.pathsep.join(str(charms.ROOT / folder) for folder in ("lib", "src"))
+    environment = {**os.environ, "PYTHONPATH": path}
+    argv = [sys.executable, "-c", code]
+    return subprocess.run(
+        argv, env=environment, check=True, capture_output=True, text=True
+    ).stdout.split()
+
+
+def test_what_few_events_need_is_not_loaded():
+    loaded = python("import sys, charm; print(*sys.modules)")
+
+    assert "build_hook.registry" in loaded
+    assert LAZY & set(loaded) == set()
+
+
+def test_validators_are_made_when_they_are_needed():
+    names = [f"{module}.{name}" for module, kinds in DEFERRED.items() for name in kinds]
+    asked = ", ".join(f"sys.modules[{m!r}].{n}" for m, kinds in DEFERRED.items() for n in kinds)
+    made = python(f"import sys, charm; print(*(kind.__pydantic_complete__ for kind in ({asked})))")
+
+    assert dict(zip(names, made, strict=True)) == dict.fromkeys(names, "False")
+
+
+@pytest.mark.parametrize("charm", charms.FOLDERS)
+def test_pydantic_looks_for_no_plugins(charm, tmp_path: pathlib.Path):
+    shutil.copy(charms.FOLDERS[charm] / "dispatch", tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "charm.py").write_text(
+        "import os; print(os.environ['PYDANTIC_DISABLE_PLUGINS'])"
+    )
+
+    said = subprocess.run([tmp_path / "dispatch"], check=True, capture_output=True, text=True)
+
+    assert said.stdout == "__all__\n"
