@@ -223,6 +223,18 @@ def test_upgrade_restarts_web_and_worker_with_new_code_and_leaves_the_proxy(
     assert "of the charm before" not in path.read_text()
 
 
+def test_the_proxy_comes_first_where_processors_are_short(hook, world, machine):
+    hook.run(hook.on.start(), world())
+
+    weighed = {
+        path.name: [line for line in path.read_text().splitlines() if line.startswith("CPU")]
+        for path in (machine.folder / "systemd").iterdir()
+    }
+    proxy = weighed.pop("build-hook-proxy.service")
+    assert proxy == ["CPUWeight=1000"]
+    assert not any(weighed.values())
+
+
 def test_upgrade_to_the_same_code_restarts_nothing(hook, world, machine):
     state = hook.run(hook.on.start(), world())
     machine.changes.clear()
