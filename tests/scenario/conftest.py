@@ -101,6 +101,10 @@ def host(
     monkeypatch.setattr(engine_host, "DAEMON_FILE", tmp_path / "docker" / "daemon.json")
     monkeypatch.setattr(engine_host, "CERTIFICATES", tmp_path / "docker" / "certs.d")
     monkeypatch.setattr(engine_host, "PROXIES", tmp_path / "docker.service.d" / "proxies.conf")
+    weights = tuple(
+        tmp_path / f"{unit}.service.d" / "cpu-weight.conf" for unit in ("docker", "containerd")
+    )
+    monkeypatch.setattr(engine_host, "WEIGHTS", weights)
     monkeypatch.setattr(engine_host, "BUILD_HOOK", tmp_path / "build-hook")
     packages = charms.part("docker", "packages")
     monkeypatch.setattr(packages, "SOURCE", tmp_path / "apt" / "docker.sources")

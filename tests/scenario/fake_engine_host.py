@@ -72,7 +72,7 @@ class FakeHost:
 
     def _systemctl(self, rest):
         self.changes.append(" ".join(rest))
-        self.running = True
+        self.running |= rest[0] != "daemon-reload"
         return ""
 
     def _docker(self, rest):

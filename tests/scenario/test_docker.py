@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import pathlib
 
 import ops
 import ops.testing
@@ -12,6 +13,7 @@ import yaml
 from tests.scenario import charms
 
 MILD = "reload-or-restart"
+BEGUN = ["daemon-reload", "reload-or-restart docker.service"]  # the weight, and daemon.json
 
 
 def daemon():
@@ -27,6 +29,14 @@ def put(text):
     engine_host.DAEMON_FILE.write_text(text)
 
 
+def weights(tmp_path):
+    """What systemd is told of the engine's own processes."""
+    return {
+        path.parent.name: path.read_text().splitlines()[1:]
+        for path in tmp_path.glob("*.service.d/cpu-weight.conf")
+    }
+
+
 def state(*relations, **config):
     options = {key.replace("_", "-"): value for key, value in config.items()}
     return ops.testing.State(config=options, relations=relations)
@@ -37,7 +47,7 @@ def test_install(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io docker-buildx", "reload-or-restart docker.service"]
+    assert host.changes == ["install docker.io docker-buildx", *BEGUN]
 
 
 def test_install_where_the_builder_is_part_of_the_engine(docker, host):
@@ -46,20 +56,20 @@ def test_install_where_the_builder_is_part_of_the_engine(docker, host):
 
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["install docker.io", "reload-or-restart docker.service"]
+    assert host.changes == ["install docker.io", *BEGUN]
 
 
 def test_install_leaves_what_is_there(docker, host):
     docker.run(docker.on.install(), state())
 
-    assert host.changes == ["reload-or-restart docker.service"]
+    assert host.changes == BEGUN
 
 
 def test_start(docker, host):
     out = docker.run(docker.on.start(), state())
 
     assert daemon() == {"live-restore": True}
-    assert host.changes == ["reload-or-restart docker.service"]
+    assert host.changes == BEGUN
     assert out.unit_status == ops.ActiveStatus()
     assert out.workload_version == "answer to version --format"
 
@@ -97,7 +107,8 @@ def test_every_key_is_an_option_with_a_test():
     (mark,) = vars(test_option_reaches_the_engine)["pytestmark"]
 
     of_the_packages = {"version", "compose", "source", "upstream-url", "upstream-key"}
-    assert set(options) == {*daemon_options.KEYS, *of_the_packages}
+    of_systemd = {"cpu-weight"}
+    assert set(options) == {*daemon_options.KEYS, *of_the_packages, *of_systemd}
     assert {case[0] for case in mark.args[1]} == set(daemon_options.KEYS)
 
 
@@ -164,16 +175,20 @@ def test_a_network_that_is_gone_takes_its_settings_with_it(docker, host):
         ({"registry-mirrors": "mirror"}, "Config registry-mirrors: 'mirror' is not an http"),
         ({"insecure-registries": "-x"}, "Config insecure-registries: '-x' is not HOST"),
         ({"data-root": "relative"}, "Config data-root: String should match"),
+        ({"cpu-weight": 10001}, "Config cpu-weight: Input should be less than or equal to 10000"),
+        ({"cpu-weight": -1}, "Config cpu-weight: Input should be greater than or equal to 0"),
         ({"version": "--force"}, "Config version: String should match"),
         ({"source": "moon"}, "Config source: Input should be 'distribution' or 'upstream'"),
         ({"upstream-url": "moon"}, "Config upstream-url: String should match"),
         ({"upstream-key": "moon"}, "Config upstream-key: String should match"),
     ],
 )
-def test_wrong_config_says_how_to_mend_it_and_changes_nothing(docker, host, config, reason):
+def test_wrong_config_says_how_to_mend_it_and_changes_nothing(
+    docker, host, tmp_path, config, reason
+):
     docker.run(docker.on.start(), state())
     host.changes.clear()
-    before = daemon()
+    before = daemon(), weights(tmp_path)
 
     out = docker.run(docker.on.config_changed(), state(**config))
 
@@ -181,7 +196,7 @@ def test_wrong_config_says_how_to_mend_it_and_changes_nothing(docker, host, conf
     assert out.unit_status.message.startswith(reason)
     assert f"juju config docker {next(iter(config))}=VALUE" in out.unit_status.message
     assert host.changes == []
-    assert daemon() == before
+    assert (daemon(), weights(tmp_path)) == before
 
 
 def test_wrong_network_is_named(docker, host):
@@ -561,7 +576,7 @@ def test_proxies_of_the_model(docker, host, tmp_path, monkeypatch):
     text = (tmp_path / "docker.service.d/proxies.conf").read_text()
     assert 'Environment="HTTP_PROXY=http://user:p%%40ss@proxy:3128"' in text
     assert 'Environment="NO_PROXY=localhost"' in text
-    assert host.changes == ["daemon-reload", "restart docker.service"]
+    assert host.changes == ["daemon-reload", "daemon-reload", "restart docker.service"]
     said = ops.MaintenanceStatus("Restarting Docker for live-restore, proxies")
     assert said in docker.unit_status_history
 
@@ -570,6 +585,20 @@ def test_proxies_of_the_model(docker, host, tmp_path, monkeypatch):
     docker.run(docker.on.update_status(), state())
 
     assert not (tmp_path / "docker.service.d/proxies.conf").exists()
+
+
+def test_proxies_that_systemd_was_not_told_of_are_tried_again(docker, host, tmp_path, monkeypatch):
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+    monkeypatch.setenv("JUJU_CHARM_HTTP_PROXY", "http://proxy:3128")
+    host.says["systemctl daemon-reload"] = ["systemctl daemon-reload failed: timed out"]
+
+    out = docker.run(docker.on.update_status(), settled)
+    assert out.unit_status == ops.BlockedStatus("systemctl daemon-reload failed: timed out")
+    docker.run(docker.on.update_status(), out)
+
+    assert host.changes == ["daemon-reload", "restart docker.service"]
+    assert (tmp_path / "docker.service.d/proxies.conf").exists()
 
 
 def registry(**said):
@@ -627,6 +656,81 @@ def test_without_a_build_hook_nothing_is_pruned(docker, host):
         docker.run(docker.on.action("prune"), state())
 
 
+# --- the weight of the engine's own work ------------------------------------------------------
+
+
+def weighing(weight):
+    lines = ["[Service]", f"CPUWeight={weight}"]
+    return {"docker.service.d": lines, "containerd.service.d": lines}
+
+
+@pytest.mark.parametrize("event", ["install", "start", "upgrade_charm"])
+def test_the_engines_own_work_gives_way(docker, host, tmp_path, event):
+    docker.run(getattr(docker.on, event)(), state())
+
+    assert weights(tmp_path) == weighing(10)
+    assert "daemon-reload" in host.changes
+
+
+def test_another_weight_restarts_nothing(docker, host, tmp_path):
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+    heavier = dataclasses.replace(settled, config={"cpu-weight": 50})
+
+    out = docker.run(docker.on.config_changed(), heavier)
+
+    assert weights(tmp_path) == weighing(50)
+    assert host.changes == ["daemon-reload"]
+    docker.run(docker.on.update_status(), out)
+    assert host.changes == ["daemon-reload"]
+
+
+def test_a_weight_of_nothing_leaves_it_to_systemd(docker, host, tmp_path):
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+    without = dataclasses.replace(settled, config={"cpu-weight": 0})
+
+    out = docker.run(docker.on.config_changed(), without)
+
+    assert weights(tmp_path) == {}
+    assert host.changes == ["daemon-reload"]
+    docker.run(docker.on.update_status(), out)
+    assert host.changes == ["daemon-reload"]
+
+
+def test_a_weight_that_systemd_was_not_told_of_is_tried_again(docker, host, tmp_path):
+    host.says["systemctl daemon-reload"] = ["systemctl daemon-reload failed: timed out"]
+
+    out = docker.run(docker.on.start(), state())
+    assert out.unit_status == ops.BlockedStatus("systemctl daemon-reload failed: timed out")
+    out = docker.run(docker.on.update_status(), out)
+
+    assert weights(tmp_path) == weighing(10)
+    assert host.changes == BEGUN
+    assert out.unit_status == ops.ActiveStatus()
+
+
+def test_the_weight_goes_with_the_charm(docker, host, tmp_path):
+    settled = docker.run(docker.on.start(), state())
+    host.changes.clear()
+
+    docker.run(docker.on.remove(), settled)
+
+    assert weights(tmp_path) == {}
+    assert host.changes == ["daemon-reload"]
+
+
+def test_both_units_of_the_engine_are_weighed_and_the_operator_has_the_last_word():
+    """Systemd reads drop-ins in the order of their names; those of its own commands come later."""
+    weights = charms.part("docker", "engine_host").WEIGHTS
+
+    folder = pathlib.Path("/etc/systemd/system")
+    assert [path.parent for path in weights] == [
+        folder / "docker.service.d", folder / "containerd.service.d",
+    ]  # fmt: skip
+    assert all(path.name < "50-CPUWeight.conf" < "override.conf" for path in weights)
+
+
 # --- the end ------------------------------------------------------------------------------
 
 
@@ -645,7 +749,9 @@ def test_what_is_left_is_the_engine(docker, host, tmp_path, monkeypatch):
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"docker/daemon.json"}
     assert host.held == set()
-    assert host.changes == ["unhold docker-ce", "unhold docker-ce-cli", "daemon-reload"]
+    assert host.changes == [
+        "unhold docker-ce", "unhold docker-ce-cli", "daemon-reload", "daemon-reload",
+    ]  # fmt: skip
 
 
 def test_a_hold_of_the_operator_stays(docker, host):

@@ -101,6 +101,7 @@ class DockerCharm(ops.CharmBase):
 
     def _bring(self, present: dict[str, object], wanted: daemon_options.Daemon) -> None:
         self._ensure_packages(wanted)
+        engine_host.ensure_weight(wanted.cpu_weight)
         registry = self._registry()
         engine_host.ensure_authority(registry.address, registry.authority)
         self._refuse_unknown_driver(present.get("log-driver"), wanted.log_driver)

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 CERTIFICATES = pathlib.Path("/etc/docker/certs.d")
-PROXIES = pathlib.Path("/etc/systemd/system/docker.service.d/juju-proxies.conf")
+UNITS = pathlib.Path("/etc/systemd/system")
+PROXIES = UNITS / "docker.service.d/juju-proxies.conf"
+# The engine's own processes; containers and the steps of builds have groups of their own. A unit
+# that the machine has not is not missed: a drop-in waits for it. Its name comes before those of
+# `systemctl set-property` (50-...) and `systemctl edit` (override), so that the operator's count.
+WEIGHTS = (
+    UNITS / "docker.service.d/10-juju-cpu-weight.conf",
+    UNITS / "containerd.service.d/10-juju-cpu-weight.conf",
+)
 DAEMON_FILE = pathlib.Path("/etc/docker/daemon.json")
 BUILD_HOOK = pathlib.Path("/usr/local/bin/build-hook")
 SERVICE = "docker.service"
@@ -47,17 +55,15 @@ def write_keys(keys: dict[str, Any]) -> None:
 def ensure_proxies(proxies: Mapping[str, str]) -> bool:
     """Have systemd start the engine with these variables; True if it did with others."""
     lines = [f'Environment="{name}={_quoted(value)}"' for name, value in proxies.items()]
-    text = "\n".join(["# Written by the docker charm.", "[Service]", *lines, ""])
-    if not proxies and not PROXIES.exists():
-        return False
-    if PROXIES.exists() and PROXIES.read_text("utf-8") == text:
-        return False
-    if proxies:
-        write(PROXIES, text)
-    else:
-        PROXIES.unlink()
-    run("/usr/bin/systemctl", "daemon-reload")
-    return True
+    return _ensure_drop_ins(lines, PROXIES)
+
+
+def ensure_weight(weight: int) -> None:
+    """Have the engine's own work weigh so much, at once; with 0 systemd decides.
+
+    Systemd sets the groups of running units anew whenever it reads their files: no restart.
+    """
+    _ensure_drop_ins([f"CPUWeight={weight}"] if weight else [], *WEIGHTS)
 
 
 def ensure_authority(registry: str | None, certificate: str) -> None:
@@ -150,6 +156,30 @@ def run(*argv: str, seconds: float = TIMEOUT) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{' '.join(argv[:3])} failed: {error}") from error
     return done.stdout
+
+
+def _ensure_drop_ins(lines: list[str], *paths: pathlib.Path) -> bool:
+    """Have systemd add the lines to units, or nothing if there are none; True if that is new."""
+    text = "\n".join(["# Written by the docker charm.", "[Service]", *lines, ""]) if lines else ""
+    changed = [path for path in paths if _text(path) != text]
+    for path in changed:
+        if lines:
+            write(path, text)
+        else:
+            path.unlink()
+    if not changed:
+        return False
+    try:
+        run("/usr/bin/systemctl", "daemon-reload")
+    except EngineError:
+        for path in changed:  # so that the next event sees that it is still to be done
+            path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _text(path: pathlib.Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _quoted(value: str) -> str:

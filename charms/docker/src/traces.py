@@ -12,13 +12,14 @@ def remove(*, is_held: bool) -> None:
     """Take away what the charm has put beside the engine.
 
     The engine itself, its containers and its data stay, and it is not restarted: what it runs
-    with is in force until somebody does.
+    with is in force until somebody does, but for the weight of its work, which systemd sets.
     """
     if is_held:
         for family in packages.FAMILIES.values():
             packages.ensure_hold(family, is_held=False)
     packages.forget_source()
     engine_host.ensure_proxies({})
+    engine_host.ensure_weight(0)
     engine_host.ensure_authority(None, "")
     try:
         present = engine_host.present_keys()
