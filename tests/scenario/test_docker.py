@@ -668,7 +668,7 @@ def weighing(weight):
 def test_the_engines_own_work_gives_way(docker, host, tmp_path, event):
     docker.run(getattr(docker.on, event)(), state())
 
-    assert weights(tmp_path) == weighing(10)
+    assert weights(tmp_path) == weighing(5)
     assert "daemon-reload" in host.changes
 
 
@@ -705,7 +705,7 @@ def test_a_weight_that_systemd_was_not_told_of_is_tried_again(docker, host, tmp_
     assert out.unit_status == ops.BlockedStatus("systemctl daemon-reload failed: timed out")
     out = docker.run(docker.on.update_status(), out)
 
-    assert weights(tmp_path) == weighing(10)
+    assert weights(tmp_path) == weighing(5)
     assert host.changes == BEGUN
     assert out.unit_status == ops.ActiveStatus()
 

@@ -36,7 +36,7 @@ class Daemon(pydantic.BaseModel):
     upstream_key: Annotated[str, pydantic.Field(pattern=_KEY)] = ""
     version: Annotated[str, pydantic.Field(pattern=_PACKAGE_VERSION)] | None = None
     compose: bool = False
-    cpu_weight: Annotated[int, pydantic.Field(ge=0, le=10000)] = 10
+    cpu_weight: Annotated[int, pydantic.Field(ge=0, le=10000)] = 5
     log_driver: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9/:._-]*$")] | None = None
     log_opts: dict[str, str] = {}
     registry_mirrors: tuple[str, ...] = ()
