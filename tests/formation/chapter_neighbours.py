@@ -96,13 +96,17 @@ def projects_of_2015_work(on: Stage) -> str:
 
 def removed_relation_unregisters(on: Stage) -> str:
     """A removed relation unregisters its project, whose container goes."""
-    on.calm(OLD)
-    on.model.remove_relation(f"{OLD}:project", HOOK)
+    both = (OLD, SCRIPTED)
+    for name in both:
+        on.calm(name)
+        on.model.remove_relation(f"{name}:project", HOOK)
     on.model.settle()
-    stage.expect(OLD not in on.listed(), f"listed: {on.listed()}")
-    taken = stage.wait_until(
-        lambda: not on.containers(OLD), "the container is still there", lambda: on.containers(OLD)
-    )
+    stage.expect(not {*both} & {*on.listed()}, f"listed: {on.listed()}")
+
+    def left() -> list[str]:
+        return [*on.containers(OLD), *on.containers(SCRIPTED)]
+
+    taken = stage.wait_until(lambda: not left(), "a container is still there", left)
     return f"{taken:.1f} s"
 
 
