@@ -107,17 +107,16 @@ def test_what_is_kept_serves_on_and_is_not_built_any_more(own):
     web = own.add("kept")
     web.live()
     container, version = web.serving().id, web.version
-    built = [build.id for build in web.history()]
 
     kept(web)
-    web.push()
+    pushed = web.push()
     refused = own.run("deploy", web.name, code=1)["error"]
     rolled = own.run("rollback", web.name, code=1)["error"]
 
     assert "has left, and what serves of it is kept as it is" in refused
     assert "has left, and what serves of it is kept as it is" in rolled
     assert (web.serving().id, web.get()) == (container, version)
-    assert [build.id for build in web.history()] == built
+    assert web.build_of(pushed) is None
     assert "has left, what serves is kept" in web.shown()["warning"]
     listed = http.client.HTTPConnection("127.0.0.1", own.settings.port, timeout=5)
     with contextlib.closing(listed):
