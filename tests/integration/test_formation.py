@@ -1,5 +1,6 @@
 """The charms under a real controller. They come in the order of the file, each after the last."""
 
+import contextlib
 import json
 import time
 
@@ -13,11 +14,9 @@ def wait_for(url: str, answer: str, seconds: float = 120) -> None:
     """Wait until a page has that text."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
+        with contextlib.suppress(OSError):  # it does not listen yet
             if visitor.get(url).strip() == answer:
                 return
-        except OSError:
-            pass
         time.sleep(0.5)
     raise AssertionError(f"{url} does not answer {answer!r}")
 

@@ -710,6 +710,23 @@ def test_a_weight_that_systemd_was_not_told_of_is_tried_again(docker, host, tmp_
     assert out.unit_status == ops.ActiveStatus()
 
 
+@pytest.mark.parametrize(("wanted", "found"), [(0, {}), (50, weighing(50))])
+def test_a_change_that_systemd_was_not_told_of_is_tried_again(
+    docker, host, tmp_path, wanted, found
+):
+    settled = docker.run(docker.on.start(), state())
+    other = dataclasses.replace(settled, config={"cpu-weight": wanted})
+    host.says["systemctl daemon-reload"] = ["systemctl daemon-reload failed: timed out"]
+
+    out = docker.run(docker.on.config_changed(), other)
+    assert weights(tmp_path) == weighing(5)
+    host.changes.clear()
+    docker.run(docker.on.update_status(), out)
+
+    assert weights(tmp_path) == found
+    assert host.changes == ["daemon-reload"]
+
+
 def test_the_weight_goes_with_the_charm(docker, host, tmp_path):
     settled = docker.run(docker.on.start(), state())
     host.changes.clear()

@@ -39,13 +39,6 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def store(config):
-    made = builds.Builds(config.database)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def adopted(config, store):
     assert config.instance == INSTANCE
 

@@ -3,25 +3,11 @@
 import types
 from typing import Any, cast
 
-import pytest
-
-from build_hook import errors, project, settings
+from build_hook import errors, project
 from build_hook.deploy import autopsy, buildlog, containers, redaction
 from build_hook.store import builds, cards
 
 SHOP = project.Project.model_validate({"name": "shop", "repository": "https://h/shop.git"})
-
-
-@pytest.fixture
-def config(tmp_path):
-    return settings.load(tmp_path / "state", {})
-
-
-@pytest.fixture
-def store(config):
-    made = builds.Builds(config.database)
-    yield made
-    made.close()
 
 
 def box(build):

@@ -34,13 +34,6 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def store(config):
-    made = builds.Builds(config.database)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def shelf(store):
     """Six builds that were live, each with an image; the last two serve."""
     made = []

@@ -25,13 +25,6 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def store(config):
-    made = builds.Builds(config.database)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def planned(config, store):
     """Builds 1 and 2 of the same images, the first of which serves; plans another one's steps."""
     known = parts.Parts(config.database)

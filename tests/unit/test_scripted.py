@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from build_hook import deployed, project, settings
+from build_hook import deployed, project
 from build_hook.deploy import clients, confided, runspec, scripted
 
 SHOP = project.Project.model_validate(
@@ -25,11 +25,6 @@ class Boxes:
 
     def resume(self, container):
         return container
-
-
-@pytest.fixture
-def config(tmp_path):
-    return settings.load(tmp_path / "state", {})
 
 
 @pytest.fixture

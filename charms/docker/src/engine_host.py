@@ -161,21 +161,29 @@ def run(*argv: str, seconds: float = TIMEOUT) -> str:
 def _ensure_drop_ins(lines: list[str], *paths: pathlib.Path) -> bool:
     """Have systemd add the lines to units, or nothing if there are none; True if that is new."""
     text = "\n".join(["# Written by the docker charm.", "[Service]", *lines, ""]) if lines else ""
-    changed = [path for path in paths if _text(path) != text]
-    for path in changed:
-        if lines:
-            write(path, text)
-        else:
-            path.unlink()
-    if not changed:
+    before = {path: said for path in paths if (said := _text(path)) != text}
+    if not before:
         return False
+    for path in before:
+        _put(path, text)
     try:
         run("/usr/bin/systemctl", "daemon-reload")
     except EngineError:
-        for path in changed:  # so that the next event sees that it is still to be done
-            path.unlink(missing_ok=True)
+        for (
+            path,
+            said,
+        ) in before.items():  # so that the next event sees that it is still to be done
+            _put(path, said)
         raise
     return True
+
+
+def _put(path: pathlib.Path, text: str) -> None:
+    """Write a file, or remove it where there is nothing to say."""
+    if text:
+        write(path, text)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _text(path: pathlib.Path) -> str:

@@ -58,10 +58,7 @@ def host(
         "devices": list(of.devices),
         "security_opt": [_security(text) for text in of.security_opt],
         "sysctls": of.sysctls,
-        "ulimits": [
-            docker.types.Ulimit(name=name, soft=limit.soft, hard=limit.hard)
-            for name, limit in of.ulimits.items()
-        ],
+        "ulimits": _ulimits(of),
         "shm_size": of.shm_size,
         "restart_policy": {"Name": "no"},  # a candidate that dies stays dead, see restart
         "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
@@ -69,6 +66,13 @@ def host(
         "pids_limit": limits.pids,
         "log_config": logs,
     }
+
+
+def _ulimits(of: service.Service) -> list[docker.types.Ulimit]:
+    return [
+        docker.types.Ulimit(name=name, soft=limit.soft, hard=limit.hard)
+        for name, limit in of.ulimits.items()
+    ]
 
 
 def restart(of: service.Service) -> dict[str, Any]:
