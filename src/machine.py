@@ -121,9 +121,9 @@ def run(*argv: str, seconds: float = TIMEOUT) -> str:
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout).strip().splitlines()[-1:]
-        raise MachineError(f"{' '.join(argv[:3])} failed: {''.join(last)}") from error
+        raise MachineError(f"{' '.join(argv[:2])} failed: {''.join(last)}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MachineError(f"{' '.join(argv[:3])} failed: {error}") from error
+        raise MachineError(f"{' '.join(argv[:2])} failed: {error}") from error
     return done.stdout
 
 

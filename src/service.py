@@ -173,19 +173,15 @@ def _apply(
     if SOCKET in restart and SOCKET in active:
         machine.systemctl("stop", WEB)  # a socket cannot be moved under a running service
         restart.add(WEB)
-    acted: list[str] = []
-    for unit in units:
-        if unit == WORKER and not has_docker():
-            continue
-        if unit in restart:
-            machine.systemctl("enable", unit)
-            machine.systemctl("restart", unit)
-        elif unit not in active:
-            machine.systemctl("start", unit)
-        else:
-            continue
-        acted.append(unit)
-    return tuple(acted)
+    wanted = tuple(unit for unit in units if unit != WORKER or has_docker())
+    again = tuple(unit for unit in wanted if unit in restart)
+    fallen = tuple(unit for unit in wanted if unit not in restart and unit not in active)
+    if again:  # in one call: they end beside each other, and systemd knows their order
+        machine.systemctl("enable", "--no-reload", *again)
+        machine.systemctl("restart", *again)
+    if fallen:
+        machine.systemctl("start", *fallen)
+    return again + fallen
 
 
 def _write(unit: str, wanted: config.Config) -> bool:

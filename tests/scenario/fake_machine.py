@@ -79,6 +79,12 @@ class FakeMachine:
             self.units -= set(units)
             self.enabled -= set(units) if verb == "disable" else set()
 
+    @property
+    def restarted(self) -> set[str]:
+        """The units among the changes that were restarted, together or one by one."""
+        calls = (change.split() for change in self.changes)
+        return {unit for verb, *units in calls if verb == "restart" for unit in units}
+
     def active(self, *units: str) -> frozenset[str]:
         return frozenset(units) & self.units
 
