@@ -58,7 +58,7 @@ def dies_after(
     push, says = push or made.push, says or (lambda: made.version)
     dead = made.host.pid("worker")
     told.write_text(phase, encoding="ascii")
-    with traffic.Traffic({made.name: made.url}) as load:
+    with traffic.Traffic({made.name: made.url}, 2, patience=30) as load:  # recreate holds them
         assert load.wait_for(made.name, says(), 10), "no answer before the push"
         commit = push()
         made.host.until(lambda: not told.exists(), f"the death after {phase}", 60)

@@ -19,7 +19,7 @@ def test_only_the_changed_service_is_replaced_and_nobody_notices(host):
     first = shop.containers()
     assert first.keys() == {"web", "api", "db"}
 
-    with traffic.Traffic({"shop": shop.of.url}, 5) as load:
+    with traffic.Traffic({"shop": shop.of.url}, 2) as load:
         assert load.wait_for("shop", "web-1/api-1/starts-1", 30)
         shop.live(**{"api/index__cgi": composed.api("2")})
         assert load.wait_for("shop", "web-1/api-2/starts-1", 30)
@@ -35,7 +35,7 @@ def test_a_broken_service_leaves_the_whole_project_as_it_was(host):
     good = shop.live()
     first = shop.containers()
 
-    with traffic.Traffic({"mend": shop.of.url}, 5) as load:
+    with traffic.Traffic({"mend": shop.of.url}, 2) as load:
         assert load.wait_for("mend", "web-1/api-1/starts-1", 30)
         broken = shop.deploy(**{"api/index__cgi": composed.api("2"), "web/serve__sh": "exit 3\n"})
         load.stop()
@@ -56,7 +56,7 @@ def test_what_holds_data_is_recreated_while_requests_wait(host):
     shop.live()
     first = shop.containers()
 
-    with traffic.Traffic({"data": shop.of.url}, 5) as load:
+    with traffic.Traffic({"data": shop.of.url}, 2) as load:
         assert load.wait_for("data", "web-1/api-1/starts-1", 30)
         shop.live(**{"db/serve__sh": f"# another\n{composed.DB}"})
         assert load.wait_for("data", "web-1/api-1/starts-2", 30)
@@ -92,9 +92,11 @@ TROUBLE = r"""
 case $said in *trouble*) printf 'Status: 500 Internal Server Error\r\n' ;; esac
 """
 LATER = '[ $(( $(date +%s) - $(busybox stat -c %Y /w) )) -lt 4 ] || said="$said/trouble"\n'
-WEB = f'#!/bin/sh{composed.ASK}said="web-1/$(ask api 8000)"\n{TROUBLE}{composed.SAY}'
+WEB = f'#!/bin/sh{composed.ASK}ask api 8000\nsaid="web-1/$answer"\n{TROUBLE}{composed.SAY}'
 LEAKS = WEB.replace(TROUBLE, LATER + TROUBLE)
-API_LEAKS = f'#!/bin/sh{composed.ASK}said="api-2/starts-$(ask db 7000)"\n{LATER}{composed.SAY}'
+API_LEAKS = (
+    f'#!/bin/sh{composed.ASK}ask db 7000\nsaid="api-2/starts-$answer"\n{LATER}{composed.SAY}'
+)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_a_version_that_leaks_into_500s_takes_all_its_services_back(host, name, 
     host.replace(host.entry(name).model_copy(update={"tolerance": strict}))
     first = shop.containers()
 
-    with traffic.Traffic({name: shop.of.url}, 10) as load:
+    with traffic.Traffic({name: shop.of.url}, 3) as load:
         assert load.wait_for(name, "web-1/api-1/starts-1", 30)
         back = shop.deploy(**leak, **{"api/more": "x"})
         ended = time.monotonic()
@@ -184,7 +186,7 @@ def test_a_worker_that_dies_in_between_loses_no_service(host):
     shop = composed.Shop(host, "kill")
     shop.live()
 
-    with traffic.Traffic({"kill": shop.of.url}, 5) as load:
+    with traffic.Traffic({"kill": shop.of.url}, 2) as load:
         assert load.wait_for("kill", "web-1/api-1/starts-1", 30)
         commit = shop.of.push(
             **{"api/index__cgi": composed.api("2"), "web/index__cgi": composed.web("2")}
@@ -274,7 +276,7 @@ def test_a_repository_without_dockerfile_leads_to_compose(host):
 
 
 # Says which container it is; the name of a service leads to one of its replicas.
-WHO = f"""#!/bin/sh{composed.ASK}said="$(busybox hostname)/$(ask api 8000)"{composed.SAY}"""
+WHO = f"""#!/bin/sh{composed.ASK}ask api 8000\nsaid="$(busybox hostname)/$answer"{composed.SAY}"""
 API = f"""#!/bin/sh
 said="api-1@$(busybox hostname)"{composed.SAY}"""
 REPLICAS = composed.FILE.replace(
@@ -316,7 +318,7 @@ def test_replicas_of_services_are_balanced_replaced_and_tended(host, replicated)
     assert webs == {one[:12] for one in first["web"]}
     assert apis == {f"api-1@{first['api'][0][:12]}"}
 
-    with traffic.Traffic({"many": shop.of.url}, 5) as load:
+    with traffic.Traffic({"many": shop.of.url}, 2) as load:
         shop.live(**{"api/index__cgi": API.replace("api-1", "api-2")})
         second = replicas(shop)
         assert {name for name in first if first[name] != second[name]} == {"api"}

@@ -61,7 +61,7 @@ def test_services_of_older_builds_run_on_though_the_database_was_damaged(base, p
         before = shop.containers()
         assert before.keys() == {"web", "api", "db"}
 
-        with traffic.Traffic({"shop": shop.of.url}, 5) as load:
+        with traffic.Traffic({"shop": shop.of.url}, 2) as load:
             assert load.wait_for("shop", "web-1/api-2/starts-1", 30)
             spoil(host, page)
             assert shop.containers() == before

@@ -24,7 +24,7 @@ def shop(host, image, **rules):
     name = f"pulls-{secrets.token_hex(3)}"
     more: dict[str, str] = {
         "compose.yaml": FILE.replace("IMAGE", image),
-        "api/index.cgi": composed.api("1").replace("$(ask db 7000)", "0"),
+        "api/index.cgi": composed.api("1").replace("ask db 7000", "answer=0"),
     }
     made = composed.Shop(host, name, None, 0.5, **more)
     host.replace(project.Project.model_validate(
