@@ -53,6 +53,11 @@ class Registry(values.Value):
         """Those that are built; the others have left, and what serves of them is kept."""
         return tuple(p for p in self.projects if not p.kept)
 
+    def news(self, before: "Registry") -> set[str]:
+        """Where what is built comes from, if it was not in ``before`` or said something else."""
+        known = {p.name: p for p in before.projects}
+        return {p.origin for p in self.active if known.get(p.name) != p}
+
 
 _Seen = tuple[int, int, int] | None
 

@@ -43,7 +43,7 @@ def wait_for(look: Callable[[], T | None], what: str, seconds: float = PATIENCE)
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.03)
+        time.sleep(0.05)
     return found
 
 

@@ -76,6 +76,21 @@ def test_three_pushes_while_the_server_was_down_end_with_the_last_one_live(base:
             assert [b.commit for b in web.history()] == [commits[-1], first]
 
 
+def test_a_change_of_one_project_has_only_its_repository_looked_at(host, monkeypatch):
+    still, changed = host.add("still"), host.add("changed")
+    still.live()
+    changed.live()
+    monkeypatch.setattr(host, "fire", lambda moved: None)
+    missed, found = still.push(), changed.push()
+
+    host.register(changed, drain=5)
+
+    assert changed.ended(found).cause is builds.Cause.RECONCILE
+    assert still.build_of(missed) is None
+    host.register(still, drain=5)
+    assert still.ended(missed).phase is builds.Phase.LIVE
+
+
 def test_skip_words_count_for_what_is_found_by_looking(deaf):
     web = deaf.add("deaf-skip")
     web.push()

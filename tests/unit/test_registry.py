@@ -114,6 +114,22 @@ def test_a_change_is_seen_once(path: pathlib.Path):
     assert reader.current.projects == (WEB,)
 
 
+def test_news_are_the_origins_of_what_is_new_or_says_something_else():
+    elsewhere = {"repository": "https://git.example/other.git", "ports": ()}
+    other = WEB.model_copy(update={"name": "other", **elsewhere})
+    third = other.model_copy(update={"name": "third"})
+    slow = other.model_copy(update={"drain": 99.0})
+    before = registry.Registry(projects=(WEB, third))
+    kept = registry.Registry(projects=(WEB, third.model_copy(update={"kept": True})))
+
+    assert before.news(before) == set()
+    assert before.news(registry.Registry()) == {WEB.origin, third.origin}
+    assert registry.Registry(projects=(WEB, slow)).news(before) == {other.origin}
+    assert registry.Registry(projects=(WEB,)).news(before) == set()
+    assert kept.news(before) == set()
+    assert before.news(kept) == {third.origin}
+
+
 def test_a_bad_file_leaves_the_last_good_one_in_force(path: pathlib.Path):
     reader = registry.Reader(path)
     registry.save(path, registry.Registry(projects=(WEB,)))

@@ -49,6 +49,7 @@ class Worker:
         self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
         self._registry = registry.Reader(with_settings.registry)
+        self._known = self._registry.current
         self._turns = turns.Turns(with_settings, self._store, self._registry)
         self._tender = tend.Tender(
             with_settings, self._store, self._engine, self._proxy, self._turns.is_held
@@ -75,6 +76,7 @@ class Worker:
         signal.signal(signal.SIGTERM, _stop)
         rounds = steady.Rounds(_log, "the worker")
         self._registry.refresh()
+        self._known = self._registry.current
         self._keep_registry()
         self._report(None)
         self._engine.wait(self._report)
@@ -134,7 +136,9 @@ class Worker:
         projects = self._registry.current.projects
         _log.info("the registry has changed: %d projects", len(projects))
         self._departures.look(self._registry.current)
-        self._reconciler.nudge()
+        self._known, before = self._registry.current, self._known
+        for origin in self._known.news(before):  # the others' hosts are not asked for that
+            self._reconciler.nudge(origin)
         self._proxy.publish(projects)
 
     def _keep_registry(self) -> None:
