@@ -28,6 +28,8 @@ class Turns:
             if why is not None:
                 if build.reason != why:
                     self._store.note(build.id, reason=why)
+            elif self._registry.is_outdated:
+                return  # what was changed before a push counts for it: the next round has read it
             elif build.project not in busy:
                 yield build
 

@@ -157,8 +157,6 @@ class Worker:
     def _start_builds(self) -> None:
         for build in self._turns.next(self._crew.busy.keys()):
             if not self._registry.current.is_active(build.project):
-                if self._registry.is_outdated:
-                    return  # it was added a moment ago
                 self._store.enter(
                     build.id, builds.Phase.SKIPPED, "its project is not in the registry"
                 )
