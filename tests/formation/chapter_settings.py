@@ -1,5 +1,7 @@
 """Config and secrets take effect, wrong ones change nothing, and nothing is done twice."""
 
+import contextlib
+
 from tests.formation import stage
 from tests.formation.stage import DOCKER, HOOK, SELFOSS, Stage
 
@@ -13,6 +15,25 @@ def config_takes_effect(on: Stage) -> str:
         taken = on.wait_for_environment(SELFOSS, "MODE=staging")
     stage.expect(on.pid("build-hook-proxy") == proxy, "the proxy was restarted")
     return f"{taken:.1f} s; {stage.nobody_failed(visits)}"
+
+
+def port_of_the_hook_moves(on: Stage) -> str:
+    """The build hook listens elsewhere, and again where it did; whoever asks a project goes on."""
+    on.calm()
+    proxy = on.pid("build-hook-proxy")
+    with on.visits() as visits:
+        on.configure(HOOK, port=9090)
+        names, url = on.listed(port=9090), on.webhook(SELFOSS)["url"]
+        with contextlib.suppress(OSError):
+            stage.expect(not on.listed(), "the old port is answered")
+        ports = on.model.unit(f"{HOOK}/0").ports
+        on.configure(HOOK, port=None)
+    stage.expect(SELFOSS in names, f"listed: {names}")
+    stage.expect(":9090/" in url, f"the webhook is {url}")
+    stage.expect("9090/tcp" in ports and "8080/tcp" not in ports, f"Juju opened {sorted(ports)}")
+    stage.expect(SELFOSS in on.listed(), "the port did not come back")
+    stage.expect(on.pid("build-hook-proxy") == proxy, "the proxy was restarted")
+    return stage.nobody_failed(visits)
 
 
 def wrong_config_changes_nothing(on: Stage) -> str:
@@ -82,6 +103,7 @@ def every_event_again_changes_nothing(on: Stage) -> str:
 
 STEPS = (
     config_takes_effect,
+    port_of_the_hook_moves,
     wrong_config_changes_nothing,
     secret_of_the_operator_reaches_the_container,
     every_event_again_changes_nothing,

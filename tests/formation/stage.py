@@ -92,9 +92,9 @@ class Stage:
         """What the second project answers, over TCP."""
         return visitor.read(self.address(), 64738).strip()
 
-    def listed(self, number: str = "0") -> list[str]:
+    def listed(self, number: str = "0", port: int = 8080) -> list[str]:
         """The projects that the webhook server shows."""
-        listing = json.loads(visitor.get(f"http://{self.address(number)}:8080/"))
+        listing = json.loads(visitor.get(f"http://{self.address(number)}:{port}/"))
         return [hook["name"] for hook in listing["hooks"]]
 
     def told(self, unit: str) -> str:
