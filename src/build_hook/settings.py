@@ -92,8 +92,9 @@ class Settings(folders.Folders):
     build_memory_mb: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
         default=0, description="memory for all builds, in MiB; 0 is half of the machine's"
     )
-    build_pids: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
-        default=4096, description="processes and threads of all builds together"
+    build_pids: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(
+        default=0,
+        description="processes and threads of all builds together; 0 is 512 for each processor",
     )
     build_context_mb: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
         default=1024, description="most that the files of a commit may hold, in MiB"

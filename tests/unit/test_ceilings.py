@@ -13,13 +13,14 @@ def config(tmp_path):
     )
 
 
-def test_half_of_the_machine_is_the_default(config):
+def test_the_default_is_measured_by_the_machine(config):
     found = ceilings.of_settings(config())
 
-    assert found.cpus == (os.cpu_count() or 1) / 2
+    processors = os.cpu_count() or 1
+    assert found.cpus == processors / 2
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert found.memory == pages // 2
-    assert found.pids == 4096
+    assert found.pids == 512 * processors
 
 
 def test_settings_are_the_most_of_all_builds(config):

@@ -6,15 +6,18 @@ import re
 from build_hook import recipe, settings
 from build_hook.deploy import cgroups
 
+# What compilers start grows with the processors; what a fork bomb costs users, with this.
+PIDS_PER_PROCESSOR = 512
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def of_settings(given: settings.Settings) -> cgroups.Ceiling:
-    """What all builds may take together; 0 is half of what the machine has."""
+    """What all builds may take together; what is 0 there is measured by this machine."""
+    processors = os.cpu_count() or 1
     return cgroups.Ceiling(
-        cpus=given.build_cpus or (os.cpu_count() or 1) / 2,
+        cpus=given.build_cpus or processors / 2,
         memory=given.build_memory_mb * 2**20 or _machine_memory() // 2,
-        pids=given.build_pids,
+        pids=given.build_pids or PIDS_PER_PROCESSOR * processors,
     )
 
 
