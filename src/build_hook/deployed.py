@@ -11,6 +11,9 @@ class Deployed(project.Project, defer_build=True):
     run_line: tuple[str, ...] = pydantic.Field(
         default=(), description="the words of docker run that its start script said"
     )
+    run_in: str | None = pydantic.Field(
+        default=None, description="the folder in which it said them"
+    )
     known_as: str | None = pydantic.Field(
         default=None, description="what its scripts call the container"
     )

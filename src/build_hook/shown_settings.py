@@ -9,7 +9,7 @@ from build_hook import card, project
 HIDDEN = "***"
 _SECRET = ("environment", "build.args")
 # What a project's own scripts said: their words may hold variables as well.
-_UNSEEN = {"run_line", "asked", "unsaid"}
+_UNSEEN = {"run_in", "run_line", "asked", "unsaid"}
 _NOTHING = "-"
 
 

@@ -132,6 +132,20 @@ def test_roll_back_is_by_image_and_runs_no_script(old):
     assert project.live()
 
 
+def test_roll_back_reads_files_that_the_script_names_from_where_it_is(old):
+    start = START.replace("-p", "--env-file app.env -p")
+    project = add(old, "around", hosts.product.free_port(), build=BUILD, start=start)
+    project.live(app__env="MOOD=good\n")
+    project.live()
+
+    shown = old.run("rollback", "around", "--wait")
+
+    assert shown["phase"] == "live"
+    assert "MOOD=good" in inspected(project)["Config"]["Env"]
+    first = project.history()[-1]
+    assert "reads app.env as it is then" in project.log(first)
+
+
 def test_a_build_that_fails_leaves_the_old_container_alone(old):
     project = selfoss(old, "broken")
     serving = project.live()

@@ -110,6 +110,12 @@ def test_what_cannot_run_twice_says_why(text, why):
     assert (reason is None) if why is None else (reason is not None and why in reason)
 
 
+def test_files_of_the_checkout_are_known():
+    line = runline.parse(["--env-file", "a.env", "--label-file=b", "--env-file=/etc/c", "image"])
+
+    assert line.fleeting == ("a.env", "b")
+
+
 def test_a_container_without_a_network_of_its_own_stays_there():
     words = created("-d --network host --name shop i")
 

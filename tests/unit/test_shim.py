@@ -103,6 +103,19 @@ def test_a_version_is_made_started_and_told(of, calls, text, capfd):
     assert started.container == "c" * 64
 
 
+def test_a_file_of_the_checkout_is_told_and_where_that_was(of, capfd, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    call(of, "run -d -p 9000:80 --env-file app.env --env-file /etc/app.env other")
+
+    said = capfd.readouterr().err
+    assert "a roll-back that has to make it again reads app.env as it is then" in said
+    assert "reads /etc/app.env" not in said
+    started = of.started()
+    assert started is not None
+    assert started.folder == str(tmp_path)
+
+
 def test_what_is_neither_built_nor_published_is_no_version(of, calls):
     call(of, "run -d --name db postgres")
 

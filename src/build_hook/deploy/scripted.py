@@ -48,7 +48,7 @@ class Scripted:
             labels=labels.of_build(self._engine.instance, of.name, build, commit),
         )
         try:
-            said = self._docker(around, "create", *words)
+            said = self._docker(around, "create", *words, folder=_folder(of))
         except process.ProcessError as error:
             raise errors.ContainerError(
                 f"The engine could not make the container again: {error.last_line}",
@@ -60,9 +60,17 @@ class Scripted:
                 self._docker(around, "network", "connect", network, container)
         return container
 
-    def _docker(self, around: Mapping[str, str], *arguments: str) -> str:
+    def _docker(
+        self, around: Mapping[str, str], *arguments: str, folder: pathlib.Path | None = None
+    ) -> str:
         program = (clients.find().argv[0], *arguments)
-        return process.run(program, timeout=_TIMEOUT, env=around, inherit=False)
+        return process.run(program, timeout=_TIMEOUT, env=around, inherit=False, cwd=folder)
+
+
+def _folder(of: deployed.Deployed) -> pathlib.Path | None:
+    """Where the script was, if that is still there: files may be named from there."""
+    folder = pathlib.Path(of.run_in) if of.run_in else None
+    return folder if folder and folder.is_dir() else None
 
 
 def environment(of: project.Project, secrets: pathlib.Path, host: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """``docker`` for a project's scripts: passes on what it is told, but for what makes a version."""
 
+import os
 import re
 import subprocess
 import sys
@@ -91,8 +92,11 @@ class Shim:
                 self._spool.tell_problem(f"docker {command[0]} failed, see above")
                 self._pass(("rm", "--force", "--volumes", container), stdout=subprocess.DEVNULL)
                 return status
-        self._spool.tell_started(spool.Started(container, said, line.last("name")))
+        name, folder = line.last("name"), os.getcwd()
+        self._spool.tell_started(spool.Started(container, said, name, folder))
         _say(f"{line.image} is a version of {context.project}; {_about_ports(line)}")
+        for file in line.fleeting:
+            _say(f"a roll-back that has to make it again reads {file} as it is then")
         if is_alone:
             _say("it starts once the version before it has stopped")
         print(container)

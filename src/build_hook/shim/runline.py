@@ -24,6 +24,7 @@ _SAME = {"net": "network", "net-alias": "network-alias"}
 _OURS = frozenset({"detach", "detach-keys", "name", "network", "restart", "rm", "sig-proxy"})
 _PORT = re.compile(r"(?:(.*):)?(\d+(?:-\d+)?):(\d+(?:-\d+)?)(?:/(tcp|udp|sctp))?")
 _ANYWHERE = ("", "0.0.0.0", "[::]", "::", None)  # noqa: S104 - what people write
+_FILES = ("env-file", "label-file")
 _UNSHARABLE = ("link", "ip", "ip6", "mac-address", "cidfile")
 
 
@@ -94,6 +95,12 @@ class RunLine:
             if _taken(spec) is None and _PORT.fullmatch(spec):
                 return f"it publishes {spec}, which the proxy does not take over"
         return None
+
+    @property
+    def fleeting(self) -> tuple[str, ...]:
+        """Files of the checkout that it reads: what they hold may change with each commit."""
+        named = [value for name, value in self.options if name in _FILES and value]
+        return tuple(path for path in named if not path.startswith("/"))
 
     def create(
         self, *, image: str | None = None, container: str, network: str, labels: Mapping[str, str]

@@ -38,11 +38,15 @@ class Context:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """The container that the scripts started, the words of their ``docker run``, and its name."""
+    """The container that the scripts started, the words of their ``docker run``, and its name.
+
+    ``folder`` is where they said them: paths may begin there.
+    """
 
     container: str
     argv: tuple[str, ...]
     known_as: str | None
+    folder: str
 
 
 class Spool:
@@ -74,7 +78,7 @@ class Spool:
             said = self._read(_STARTED)
         except FileNotFoundError:
             return None
-        return Started(said["container"], tuple(said["argv"]), said["known_as"])
+        return Started(said["container"], tuple(said["argv"]), said["known_as"], said["folder"])
 
     def tell_problem(self, text: str) -> None:
         """Say what went wrong; the first word stays."""

@@ -140,6 +140,7 @@ class Script(repository.Repository):
         ran = deployed.of(
             of.project,
             run_line=started.argv,
+            run_in=started.folder,
             known_as=started.known_as,
             alone=alone,
             unsaid=[
