@@ -77,8 +77,10 @@ def push(store, **of):
 
 @pytest.fixture
 def line(store, tmp_path):
-    reader = registry.Reader(tmp_path / "registry.json")
-    reader.current = registry.Registry(projects=(shop(),))
+    path = tmp_path / "registry.json"
+    registry.save(path, registry.Registry(projects=(shop(),)))
+    reader = registry.Reader(path)
+    reader.refresh()
     return turns.Turns(options(), store, reader)
 
 
