@@ -15,6 +15,7 @@ from gunicorn.workers import gasgi
 
 # Seconds for the first request's headers; later ones are bounded by keepalive.
 HEADER_SECONDS = 10.0
+LATE_SECONDS = 0.5
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
     b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 87\r\n\r\n"
@@ -88,9 +89,13 @@ class WebWorker(gasgi.ASGIWorker):
 
     async def _shutdown(self):
         self.state["stopping"].set()
+        self._close_idle()
+        self.loop.call_later(LATE_SECONDS, self._close_idle)  # taken a moment ago, not here yet
+        await super()._shutdown()
+
+    def _close_idle(self):
         for connection in tuple(self.connections):
             connection.close_if_idle()
-        await super()._shutdown()
 
 
 class Logger(glogging.Logger):
