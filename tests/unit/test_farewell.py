@@ -2,24 +2,12 @@
 
 import pytest
 
-from build_hook import part, project, settings
+from build_hook import part, project
 from build_hook.deploy import containers, engine, farewell
 from build_hook.proxy import front
 from build_hook.store import builds, lingering, parts
 
 PHASE = builds.Phase
-
-
-@pytest.fixture
-def options(tmp_path):
-    return settings.load(tmp_path / "state", {})
-
-
-@pytest.fixture
-def store(options):
-    made = builds.Builds(options.database)
-    yield made
-    made.close()
 
 
 def box(build):
@@ -43,26 +31,26 @@ def stopped(monkeypatch):
 
 
 @pytest.fixture
-def farewells(options, store):
-    nowhere = engine.Engine("unix:///nowhere", options.instance)
+def farewells(config, store):
+    nowhere = engine.Engine("unix:///nowhere", config.instance)
     return farewell.Farewells(
-        options, store, containers.Containers(nowhere, options), front.Front(options)
+        config, store, containers.Containers(nowhere, config), front.Front(config)
     )
 
 
-def lingers(options, build):
-    known = lingering.Lingering(options.database)
+def lingers(config, build):
+    known = lingering.Lingering(config.database)
     known.add(lingering.Version(build, "shop", 0))
     known.close()
 
 
 @pytest.mark.parametrize("way", ["look", "make_room"])
 def test_version_that_was_adopted_gets_the_usual_time_to_end(
-    options, store, farewells, stopped, way
+    config, store, farewells, stopped, way
 ):
     """Nothing is known of what it was deployed with."""
     store.adopt("shop", "refs/heads/main", 7, "a" * 40, "image-7", "7" * 64)
-    lingers(options, 7)
+    lingers(config, 7)
     store.set_serving("shop", store.add(_request()).id, 7)
 
     if way == "look":
@@ -75,14 +63,14 @@ def test_version_that_was_adopted_gets_the_usual_time_to_end(
     assert farewells.builds() == set()
 
 
-def test_version_gets_the_time_that_it_was_deployed_with(options, store, farewells, stopped):
+def test_version_gets_the_time_that_it_was_deployed_with(config, store, farewells, stopped):
     of = project.Project(
         name="shop", repository="https://git.example/shop.git", stop_grace_period=77
     )
     build = store.add(_request())
     store.note(build.id, settings=of.model_dump_json(exclude_defaults=True))
     store.enter(build.id, PHASE.LIVE)
-    lingers(options, build.id)
+    lingers(config, build.id)
 
     farewells.look(1.0)
 
@@ -93,7 +81,7 @@ def _request():
     return builds.Request("shop", "refs/heads/main", builds.Cause.PUSH)
 
 
-def test_services_of_one_build_end_each_for_itself(options, store, farewells, stopped):
+def test_services_of_one_build_end_each_for_itself(config, store, farewells, stopped):
     """With what each was deployed with."""
     build = store.add(_request()).id
     of = {"repository": "https://git.example/shop.git"}
@@ -103,10 +91,10 @@ def test_services_of_one_build_end_each_for_itself(options, store, farewells, st
         )
         for name, grace in (("shop.chat", 33), ("shop.web", 44))
     ]
-    known = parts.Parts(options.database)
+    known = parts.Parts(config.database)
     known.put(build, pieces)
     known.close()
-    lasting = lingering.Lingering(options.database)
+    lasting = lingering.Lingering(config.database)
     lasting.add(lingering.Version(build, "shop.chat", 0))
     lasting.add(lingering.Version(build, "shop.web", 0))
     lasting.close()

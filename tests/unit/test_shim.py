@@ -109,7 +109,7 @@ def test_a_file_of_the_checkout_is_told_and_where_that_was(of, capfd, monkeypatc
     call(of, "run -d -p 9000:80 --env-file app.env --env-file /etc/app.env other")
 
     said = capfd.readouterr().err
-    assert "a roll-back that has to make it again reads app.env as it is then" in said
+    assert "a roll-back reads app.env as it is then" in said
     assert "reads /etc/app.env" not in said
     started = of.started()
     assert started is not None

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from build_hook import errors, project, settings
+from build_hook import errors, project
 from build_hook.deploy import (
     buildlog,
     containers,
@@ -56,20 +56,8 @@ def _hurry(monkeypatch):
 
 
 @pytest.fixture
-def options(tmp_path):
-    return settings.load(tmp_path / "state", {})
-
-
-@pytest.fixture
-def store(options):
-    made = builds.Builds(options.database)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def nowhere(options):
-    return engine.Engine("unix:///nowhere", options.instance)
+def nowhere(config):
+    return engine.Engine("unix:///nowhere", config.instance)
 
 
 def outlasts(run, *faults):
@@ -93,22 +81,22 @@ def test_it_goes_on_and_says_what_is_wrong_once(caplog):
     ]
 
 
-def test_tender_outlasts_a_full_disk(options, store, nowhere, monkeypatch):
+def test_tender_outlasts_a_full_disk(config, store, nowhere, monkeypatch):
     faults = Faults(full(), full())
     monkeypatch.setattr(sightings, "write", faults)
     monkeypatch.setattr(containers.Containers, "roll_call", lambda self: [])
-    of = tend.Tender(options, store, nowhere, front.Front(options), lambda build: False)
+    of = tend.Tender(config, store, nowhere, front.Front(config), lambda build: False)
 
     outlasts(of.run, faults)
 
 
 def test_full_disk_does_not_keep_the_tender_from_looking_after_a_build(
-    options, store, nowhere, monkeypatch
+    config, store, nowhere, monkeypatch
 ):
     ended = store.add(builds.Request("shop", SHOP.ref, builds.Cause.PUSH))
     monkeypatch.setattr(sightings, "write", Faults(full()))
     monkeypatch.setattr(containers.Containers, "roll_call", lambda self: [])
-    of = tend.Tender(options, store, nowhere, front.Front(options), lambda build: False)
+    of = tend.Tender(config, store, nowhere, front.Front(config), lambda build: False)
     looked = []
     monkeypatch.setattr(of, "look", looked.append)
 
@@ -118,14 +106,14 @@ def test_full_disk_does_not_keep_the_tender_from_looking_after_a_build(
 
 
 @pytest.fixture
-def farewells(options, store, nowhere):
+def farewells(config, store, nowhere):
     """Two versions linger whose containers are gone."""
     for _ in range(2):
         row = store.add(builds.Request("shop", SHOP.ref, builds.Cause.PUSH))
         store.enter(row.id, PHASE.LIVE)
-        lingering.Lingering(options.database).add(lingering.Version(row.id, "shop", 0))
+        lingering.Lingering(config.database).add(lingering.Version(row.id, "shop", 0))
     return farewell.Farewells(
-        options, store, containers.Containers(nowhere, options), front.Front(options)
+        config, store, containers.Containers(nowhere, config), front.Front(config)
     )
 
 
@@ -140,30 +128,30 @@ def test_farewells_outlast_whatever_goes_wrong_and_each_version_counts_for_itsel
     assert farewells.builds() == {1}  # build 2 has ended
 
 
-def test_housekeeper_outlasts_a_full_disk(options, store, nowhere, monkeypatch):
+def test_housekeeper_outlasts_a_full_disk(config, store, nowhere, monkeypatch):
     forgets, relieves = Faults(full()), Faults(FileNotFoundError("7.log"), upkeep.Freed())
     monkeypatch.setattr(housekeeping, "forget", forgets)
     monkeypatch.setattr(upkeep.Upkeep, "relieve", relieves)
-    of = housekeeping.Housekeeper(options, upkeep.Upkeep(options, nowhere, store), list)
+    of = housekeeping.Housekeeper(config, upkeep.Upkeep(config, nowhere, store), list)
 
     outlasts(of.run, forgets, relieves)
 
 
-def reconciler(options, store, nowhere, projects):
-    origins = sources.Sources(options, nowhere)
+def reconciler(config, store, nowhere, projects):
+    origins = sources.Sources(config, nowhere)
     return reconcile.Reconciler(store, projects, 300, lambda: None, origins)
 
 
-def test_reconciler_outlasts_a_full_disk(options, store, nowhere):
+def test_reconciler_outlasts_a_full_disk(config, store, nowhere):
     faults = Faults(full(), full())
 
-    outlasts(reconciler(options, store, nowhere, faults).run, faults)
+    outlasts(reconciler(config, store, nowhere, faults).run, faults)
 
 
-def test_look_that_goes_wrong_makes_room_for_others(options, store, nowhere, monkeypatch):
+def test_look_that_goes_wrong_makes_room_for_others(config, store, nowhere, monkeypatch):
     faults = Faults(full())
     monkeypatch.setattr(reconcile, "_by_login", faults)
-    of = reconciler(options, store, nowhere, lambda: (SHOP,))
+    of = reconciler(config, store, nowhere, lambda: (SHOP,))
     of._under_way = 1
 
     of._look(SHOP.origin, [SHOP])
@@ -180,7 +168,7 @@ def test_log_that_cannot_be_made_stops_no_build(tmp_path):
     assert log.last == ("said to nobody",)
 
 
-def test_worker_takes_its_lock_on_a_full_disk(options):
-    (options.run / "worker.lock").symlink_to("/dev/full")
+def test_worker_takes_its_lock_on_a_full_disk(config):
+    (config.run / "worker.lock").symlink_to("/dev/full")
 
-    lock.take(options).close()
+    lock.take(config).close()

@@ -169,10 +169,8 @@ def _ensure_drop_ins(lines: list[str], *paths: pathlib.Path) -> bool:
     try:
         run("/usr/bin/systemctl", "daemon-reload")
     except EngineError:
-        for (
-            path,
-            said,
-        ) in before.items():  # so that the next event sees that it is still to be done
+        # As it was: the next event sees that it is still to be done.
+        for path, said in before.items():
             _put(path, said)
         raise
     return True

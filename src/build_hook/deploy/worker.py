@@ -49,7 +49,6 @@ class Worker:
         self._proxy = fronts.Fronts(with_settings)
         self._pipeline = pipeline.Pipeline(with_settings, self._engine, self._store, self._proxy)
         self._registry = registry.Reader(with_settings.registry)
-        self._known = self._registry.current
         self._turns = turns.Turns(with_settings, self._store, self._registry)
         self._tender = tend.Tender(
             with_settings, self._store, self._engine, self._proxy, self._turns.is_held
@@ -76,7 +75,6 @@ class Worker:
         signal.signal(signal.SIGTERM, _stop)
         rounds = steady.Rounds(_log, "the worker")
         self._registry.refresh()
-        self._known = self._registry.current
         self._keep_registry()
         self._report(None)
         self._engine.wait(self._report)
@@ -101,9 +99,10 @@ class Worker:
 
     def _round(self) -> None:
         try:
+            before = self._registry.current
             if self._registry.refresh():
                 self._keep_registry()
-                self._registry_changed()
+                self._registry_changed(before)
             self._see_off()
             self._proxy.look()
             self._rebuilds.ask(self._registry.current.active)
@@ -132,12 +131,11 @@ class Worker:
             if item.build.project not in gone:
                 self._crew.resume(item)
 
-    def _registry_changed(self) -> None:
+    def _registry_changed(self, before: registry.Registry) -> None:
         projects = self._registry.current.projects
         _log.info("the registry has changed: %d projects", len(projects))
         self._departures.look(self._registry.current)
-        self._known, before = self._registry.current, self._known
-        for origin in self._known.news(before):  # the others' hosts are not asked for that
+        for origin in self._registry.current.news(before):  # nobody else is asked
             self._reconciler.nudge(origin)
         self._proxy.publish(projects)
 

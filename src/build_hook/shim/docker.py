@@ -96,7 +96,7 @@ class Shim:
         self._spool.tell_started(spool.Started(container, said, name, folder))
         _say(f"{line.image} is a version of {context.project}; {_about_ports(line)}")
         for file in line.fleeting:
-            _say(f"a roll-back that has to make it again reads {file} as it is then")
+            _say(f"a roll-back reads {file} as it is then")
         if is_alone:
             _say("it starts once the version before it has stopped")
         print(container)

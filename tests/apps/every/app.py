@@ -49,7 +49,7 @@ async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+        pass  # the client has left
     writer.close()
 
 
