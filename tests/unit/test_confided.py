@@ -257,3 +257,28 @@ def test_wrong_secret_is_refused(secrets, match):
 def test_scripts_mount_their_own(config):
     with pytest.raises(ValueError, match="not for scripts"):
         entry(strategy="script")
+
+
+def test_files_that_scripts_named_stay_with_their_build_and_come_back_with_it(config, kept, said):
+    of = entry(secrets=[])
+    heard = config.state / "heard"
+    heard.mkdir()
+    for build, text in ((1, "first"), (2, "second")):
+        (heard / "0").write_text(text, encoding="utf-8")
+        kept.hear("shop", build, heard)
+        kept.keep(of, build, None, said.append)
+    kept.keep(of, 3, 1, said.append)
+    kept.keep(entry("shop", secrets=[], env_file=[]), 4, 1, said.append)
+
+    texts = [(kept.of(of, build).said / "0").read_text() for build in (1, 2, 3, 4)]
+
+    assert texts == ["first", "second", "first", "first"]
+    assert (kept.of(of, 3).values / "env").exists()
+    kept.tidy("shop", [2])
+    assert [folder.name for folder in (config.confided / "shop").iterdir()] == ["2"]
+
+
+def test_scripts_that_named_no_file_leave_nothing(config, kept):
+    kept.hear("shop", 1, config.state / "none")
+
+    assert not config.confided.exists() or not list(config.confided.iterdir())

@@ -110,10 +110,14 @@ def test_what_cannot_run_twice_says_why(text, why):
     assert (reason is None) if why is None else (reason is not None and why in reason)
 
 
-def test_files_of_the_checkout_are_known():
-    line = runline.parse(["--env-file", "a.env", "--label-file=b", "--env-file=/etc/c", "image"])
+def test_files_that_docker_reads_are_known_and_can_be_read_elsewhere():
+    line = runline.parse(
+        ["--env-file", "a.env", "-e", "A=1", "--label-file=b", "--env-file=c", "i"]
+    )
 
-    assert line.fleeting == ("a.env", "b")
+    assert line.files == ("a.env", "b", "c")
+    assert line.reading({0: "/kept/0", 2: "/kept/2"}).files == ("/kept/0", "b", "/kept/2")
+    assert line.reading({}) == line
 
 
 def test_a_container_without_a_network_of_its_own_stays_there():

@@ -1,7 +1,9 @@
 """The stand-in for docker: what it changes, and what it passes on as it is."""
 
 import json
+import os
 import pathlib
+import stat
 import subprocess
 import sys
 
@@ -103,14 +105,23 @@ def test_a_version_is_made_started_and_told(of, calls, text, capfd):
     assert started.container == "c" * 64
 
 
-def test_a_file_of_the_checkout_is_told_and_where_that_was(of, capfd, monkeypatch, tmp_path):
+def test_files_that_docker_reads_are_kept_as_they_are_and_where_that_was(
+    of, capfd, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    for name in ("app.env", "labels"):
+        pathlib.Path(name).write_text(f"{name}=1\n", encoding="utf-8")
 
-    call(of, "run -d -p 9000:80 --env-file app.env --env-file /etc/app.env other")
+    labels = tmp_path / "labels"
+    call(of, f"run -d -p 9000:80 --env-file pipe --env-file app.env --label-file {labels} other")
 
     said = capfd.readouterr().err
-    assert "a roll-back reads app.env as it is then" in said
-    assert "reads /etc/app.env" not in said
+    assert "pipe is no file to be kept: a roll-back reads it as it is then" in said
+    assert said.count("a roll-back reads") == 1
+    kept = {file.name: file.read_text("utf-8") for file in of.files.iterdir()}
+    assert kept == {"1": "app.env=1\n", "2": "labels=1\n"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in of.files.iterdir()} == {0o600}
     started = of.started()
     assert started is not None
     assert started.folder == str(tmp_path)

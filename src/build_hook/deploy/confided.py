@@ -1,8 +1,8 @@
 """What secrets held when a build was deployed: its containers and roll-backs go on with that.
 
 A folder for each build of a project or service that has any, which nobody but the worker's user
-can enter. The files in ``files`` are mounted: their own mode counts in the container only. See
-docs/adr/0033.
+can enter. The files in ``files`` are mounted: their own mode counts in the container only. Those
+in ``said`` are what scripts named with ``--env-file``. See docs/adr/0033.
 """
 
 import dataclasses
@@ -25,6 +25,11 @@ class Held:
     def values(self) -> pathlib.Path:
         """Each secret by its name."""
         return self.folder / "values"
+
+    @property
+    def said(self) -> pathlib.Path:
+        """The files that scripts had docker read, by their numbers."""
+        return self.folder / "said"
 
     def files(self, of: project.Project) -> Iterator[tuple[pathlib.Path, str]]:
         """What is mounted, and where."""
@@ -59,6 +64,8 @@ class Confided:
         Raises:
             ContainerError: if one of them is missing, or others may read it.
         """
+        if like is not None:
+            self.hear(of.name, build, self._held(of.name, like).said)
         if not _names(of):
             return
         before = self._before(of, like) if like is not None else None
@@ -66,6 +73,16 @@ class Confided:
             said = f"those of build {before.folder.name}" if before else "today's: none are kept"
             log(f"secrets: {said}")
         self._write(of, self._held(of.name, build), before)
+
+    def hear(self, name: str, build: int, said: pathlib.Path) -> None:
+        """Hold on to the files in a folder, which a build's scripts had docker read."""
+        if not said.is_dir():
+            return
+        held = self._held(name, build)
+        for folder in (self._folder, held.folder.parent, held.folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(held.said, ignore_errors=True)
+        shutil.copytree(said, held.said)
 
     def carry(self, of: project.Project, build: int, since: int) -> None:
         """Let a build have what a service was told by an earlier one, since it is the same."""
@@ -143,6 +160,8 @@ class Confided:
         for (file, _), each in zip(draft.files(of), of.secrets, strict=True):
             _create(file, (draft.values / each.source).read_bytes())
             _hand_over(file, each)
+        if held.said.is_dir():
+            shutil.copytree(held.said, draft.said)
         shutil.rmtree(held.folder, ignore_errors=True)
         draft.folder.rename(held.folder)
 

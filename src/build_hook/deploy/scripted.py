@@ -39,8 +39,11 @@ class Scripted:
         return self._containers.resume(self._make(of, build, commit, image))
 
     def _make(self, of: deployed.Deployed, build: int, commit: str, image: str) -> str:
-        line = runline.parse(of.run_line)
-        around = environment(of, self._confided.of(of, build).values, self._engine.host)
+        held = self._confided.of(of, build)
+        line = runline.parse(of.run_line).reading(
+            {int(file.name): str(file) for file in held.said.glob("*")}
+        )
+        around = environment(of, held.values, self._engine.host)
         words = line.create(
             image=image,
             container=labels.container_name(self._engine.instance, of.name, build),

@@ -71,6 +71,9 @@ class Shim:
     def _start(self, line: runline.RunLine, said: tuple[str, ...]) -> int:
         """Make the container; where it must not run beside the old one, the worker starts it."""
         context = self._context
+        for number, file in enumerate(line.files):
+            if not self._spool.keep(number, file):
+                _say(f"{file} is no file to be kept: a roll-back reads it as it is then")
         words = line.create(
             container=context.container, network=context.network, labels=context.labels
         )
@@ -95,8 +98,6 @@ class Shim:
         name, folder = line.last("name"), os.getcwd()
         self._spool.tell_started(spool.Started(container, said, name, folder))
         _say(f"{line.image} is a version of {context.project}; {_about_ports(line)}")
-        for file in line.fleeting:
-            _say(f"a roll-back reads {file} as it is then")
         if is_alone:
             _say("it starts once the version before it has stopped")
         print(container)

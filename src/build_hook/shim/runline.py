@@ -1,6 +1,7 @@
 """The words of a ``docker run``: read, and said again as a version of ours."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -97,10 +98,20 @@ class RunLine:
         return None
 
     @property
-    def fleeting(self) -> tuple[str, ...]:
-        """Files of the checkout that it reads: what they hold may change with each commit."""
-        named = [value for name, value in self.options if name in _FILES and value]
-        return tuple(path for path in named if not path.startswith("/"))
+    def files(self) -> tuple[str, ...]:
+        """The files whose lines it takes, in order: what they hold may change with each commit."""
+        return tuple(value for name, value in self.options if name in _FILES and value)
+
+    def reading(self, kept: Mapping[int, str]) -> "RunLine":
+        """The same, with files read elsewhere, by their numbers in ``files``."""
+        number = itertools.count()
+        return dataclasses.replace(
+            self,
+            options=tuple(
+                (name, kept.get(next(number), value) if name in _FILES and value else value)
+                for name, value in self.options
+            ),
+        )
 
     def create(
         self, *, image: str | None = None, container: str, network: str, labels: Mapping[str, str]

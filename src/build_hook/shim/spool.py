@@ -68,6 +68,22 @@ class Spool:
         """
         return Context(**self._read(_CONTEXT))
 
+    @property
+    def files(self) -> pathlib.Path:
+        """The files whose lines the version took, by their numbers."""
+        return self.folder / "files"
+
+    def keep(self, number: int, file: str) -> bool:
+        """Keep what a file holds now; False if it is none, or what it held would be used up."""
+        self.files.mkdir(mode=0o700, exist_ok=True)
+        kept = self.files / str(number)
+        kept.unlink(missing_ok=True)
+        if not pathlib.Path(file).is_file():
+            return False
+        kept.touch(mode=0o600)
+        kept.write_bytes(pathlib.Path(file).read_bytes())
+        return True
+
     def tell_started(self, started: Started) -> None:
         """Say what was started."""
         self._write(_STARTED, dataclasses.asdict(started))

@@ -16,6 +16,7 @@ from build_hook.deploy import (
     build_command,
     clients,
     clones,
+    confided,
     containers,
     engine,
     guard,
@@ -42,6 +43,7 @@ class Script(repository.Repository):
     ) -> None:
         super().__init__(with_settings, docker_engine)
         self._guard = by_guard
+        self._confided = confided.Confided(with_settings)
         self._containers = containers.Containers(docker_engine, with_settings)
         self._clones = clones.Clones(with_settings.scripts)
 
@@ -57,6 +59,7 @@ class Script(repository.Repository):
             with self._guard.watching(of.project.build, self._mark(of), of.log) as check:
                 self._run(of, folder, about, check)
             started, problem = about.started(), about.problem()
+            self._confided.hear(of.project.name, of.build.id, about.files)
         finally:
             discard(about.folder)
         if started is None:
