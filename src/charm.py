@@ -45,6 +45,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.secrets = webhooks.WebhookSecrets(self, self.projects, leaving)
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
+        self._begun: tuple[str, ...] = ()  # told to start just now, which nobody waits for
         self.certificates = tls.Certificates(self, self._certificate_names)
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
@@ -90,7 +91,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         service.ensure_registry(wanted.product, desired.registry)
         renewal.deploy_again(wanted.product, desired.registry, changed)  # seen once only
         service.ensure_command(wanted.product)
-        service.ensure_units(wanted, refreshed=refreshed)
+        self._begun = service.ensure_units(wanted, refreshed=refreshed)
         self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
         self._publish(desired)
         observability.publish(self, wanted)
@@ -137,7 +138,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             return
         if not service.has_docker():
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
-        for unit in service.stopped(self.options):
+        for unit in service.stopped(self.options, self._begun):
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
         if status := self.certificates.status(desired.certificate_names):
             event.add_status(status)

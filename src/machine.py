@@ -99,13 +99,13 @@ def systemctl(*arguments: str) -> None:
 
 
 def active(*units: str) -> frozenset[str]:
-    """Those of the units that systemd runs."""
-    done = subprocess.run(
-        [SYSTEMCTL, "is-active", *units],
-        check=False, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT,
-    )  # fmt: skip
-    states = zip(units, done.stdout.splitlines(), strict=False)  # a line each, in this order
-    return frozenset(unit for unit, state in states if state == "active")
+    """Those of the units that systemd runs, or is just about to start, or to start again.
+
+    Not those that fell and are let rest before their next start, see ``Restart=``.
+    """
+    shown = run(SYSTEMCTL, "show", "--property=ActiveState,SubState", *units)
+    states = zip(units, shown.split("\n\n"), strict=True)  # in this order, a line each property
+    return frozenset(unit for unit, state in states if _is_up(state))
 
 
 def run(*argv: str, seconds: float = TIMEOUT) -> str:
@@ -125,6 +125,12 @@ def run(*argv: str, seconds: float = TIMEOUT) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"{' '.join(argv[:2])} failed: {error}") from error
     return done.stdout
+
+
+def _is_up(state: str) -> bool:
+    known = dict(line.split("=", 1) for line in state.split())
+    up = known["ActiveState"] in ("active", "activating", "deactivating", "reloading")
+    return up and not known["SubState"].startswith("auto-restart")
 
 
 def _apt_update() -> None:

@@ -32,13 +32,11 @@ DOCKER_GROUP = "docker"
 GROUP = config.WEB_USER
 # Programs, and the packages that bring them; the last two pass UDP on.
 PROGRAMS = {"haproxy": "haproxy", "git": "git", "nft": "nftables", "conntrack": "conntrack"}
-_STARTED = ("build_hook.cli", "build_hook.web.server", "build_hook.deploy.worker")
 SECRET_PREFIX = "hook."  # noqa: S105 - of file names; the folder holds others' files too
 
 
 def install() -> None:
     """Bring what the product needs besides Docker."""
-    _warm()
     missing = [package for program, package in PROGRAMS.items() if not machine.has(program)]
     if not missing:
         return
@@ -111,9 +109,10 @@ def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str
         raise
 
 
-def stopped(wanted: config.Config) -> tuple[str, ...]:
-    """The units that should run and do not."""
+def stopped(wanted: config.Config, begun: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The units that should run and do not; those that have just ``begun`` will tell later."""
     units = [unit for unit in _units(wanted) if unit != WORKER or has_docker()]
+    units = [unit for unit in units if unit not in begun]
     active = machine.active(*units)
     return tuple(unit for unit in units if unit not in active)
 
@@ -132,17 +131,6 @@ def environment(wanted: settings.Settings) -> dict[str, str]:
 def command(wanted: settings.Settings) -> list[str]:
     """The product's command, from the charm's own environment."""
     return [sys.executable, "-m", "build_hook", "--state", str(wanted.state)]
-
-
-def _warm() -> None:
-    """Compile the code of web and worker, so that they are back at once when they are restarted.
-
-    They run under accounts that cannot write here: each start would compile it anew.
-    """
-    machine.run(
-        "/usr/bin/env", f"PYTHONPATH={':'.join(_python_path())}", sys.executable, "-c",
-        f"import {', '.join(_STARTED)}",
-    )  # fmt: skip
 
 
 def _text(value: object) -> str:
@@ -176,12 +164,24 @@ def _apply(
     wanted = tuple(unit for unit in units if unit != WORKER or has_docker())
     again = tuple(unit for unit in wanted if unit in restart)
     fallen = tuple(unit for unit in wanted if unit not in restart and unit not in active)
-    if again:  # in one call: they end beside each other, and systemd knows their order
+    if again:
         machine.systemctl("enable", "--no-reload", *again)
-        machine.systemctl("restart", *again)
-    if fallen:
-        machine.systemctl("start", *fallen)
+        _tell("restart", again)
+    _tell("start", fallen)
     return again + fallen
+
+
+def _tell(verb: str, units: tuple[str, ...]) -> None:
+    """Have the units started; none of them is waited for but sockets and paths, which are quick.
+
+    A worker ends what it is doing, for up to a minute, and web answers what it was asked: Juju has
+    other hooks to run meanwhile.
+    """
+    services = [unit for unit in units if unit.endswith(".service")]
+    if at_once := [unit for unit in units if unit not in services]:
+        machine.systemctl(verb, *at_once)
+    if services:
+        machine.systemctl(verb, "--no-block", *services)
 
 
 def _write(unit: str, wanted: config.Config) -> bool:

@@ -10,6 +10,7 @@ MADE = {"manifest.yaml"}  # by charmcraft
 PACKAGES = r"venv/lib/{}/site-packages/([^/]+)"
 ENVIRONMENT = re.compile(r"venv/(bin/activate|pyvenv\.cfg|\.gitignore)")
 EXECUTABLE = ("dispatch", "src/charm.py")
+CHECKED_HASH = (3).to_bytes(4, "little")
 
 
 def faults(
@@ -18,16 +19,34 @@ def faults(
     """What is missing from the charm, or too much in it, as sentences."""
     with zipfile.ZipFile(packed) as charm:
         members = {i.filename: i.external_attr >> 16 for i in charm.infolist() if not i.is_dir()}
+        stale = [
+            name for name in members if name.endswith(".pyc") and not _by_content(charm, name)
+        ]
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8")
     wanted = set(_expected(tracked)) | MADE
     packages = re.compile(PACKAGES.format(re.escape(python)))
     own = {name for name in members if not name.startswith("venv/")}
+    wanted |= {_compiled(name, python) for name in wanted if name.endswith(".py")}
     return [
         *(f"{name} is missing" for name in sorted(wanted - own)),
         *(f"{name} has no business there" for name in sorted(own - wanted)),
+        *(f"{name} is stale once it is unpacked" for name in stale),
         *(f"{name} is not executable" for name in EXECUTABLE if not members.get(name, 0) & 0o111),
         *_environment_faults(members.keys() - own, requirements, packages),
     ]
+
+
+def _compiled(name: str, python: str) -> str:
+    """Where a module's bytecode stands."""
+    path = pathlib.PurePath(name)
+    tag = python.replace("python", "cpython-").replace(".", "")
+    return str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")
+
+
+def _by_content(charm: zipfile.ZipFile, name: str) -> bool:
+    """Whether bytecode names the content of its source, not its time (PEP 552)."""
+    with charm.open(name) as file:
+        return file.read(8)[4:] == CHECKED_HASH
 
 
 def _expected(tracked: Iterable[str]) -> Iterator[str]:

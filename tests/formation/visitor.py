@@ -28,6 +28,13 @@ def get(url: str, authority: str | None = None) -> str:
     return body
 
 
+def is_open(address: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as connection:
+        connection.settimeout(TIMEOUT)
+        return connection.connect_ex((address, port)) == 0
+
+
 def read(address: str, port: int) -> str:
     """What a TCP service says on its own.
 

@@ -23,15 +23,11 @@ class FakeMachine:
     enabled: set[str] = dataclasses.field(default_factory=set)
     changes: list[str] = dataclasses.field(default_factory=list)
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    warmed: list[str] = dataclasses.field(default_factory=list)
     broken: set[str] = dataclasses.field(default_factory=set)
     filtered: list[str] = dataclasses.field(default_factory=list)
     rules: str = ""
 
     def run(self, *argv: str) -> str:
-        if argv[0] == "/usr/bin/env":
-            self.warmed.append(argv[-1])
-            return ""
         """Docker's lists of what is ours, and removals from them."""
         if "--quiet" in argv:
             return "\n".join(self.docker.get(argv[1], []))
@@ -83,7 +79,8 @@ class FakeMachine:
     def restarted(self) -> set[str]:
         """The units among the changes that were restarted, together or one by one."""
         calls = (change.split() for change in self.changes)
-        return {unit for verb, *units in calls if verb == "restart" for unit in units}
+        told = {word for verb, *words in calls if verb == "restart" for word in words}
+        return told - {"--no-block"}
 
     def active(self, *units: str) -> frozenset[str]:
         return frozenset(units) & self.units

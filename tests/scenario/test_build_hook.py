@@ -79,15 +79,6 @@ def test_the_version_of_the_product_comes_with_the_charm(hook, world, name):
     assert state.workload_version == "0.1.0"
 
 
-@pytest.mark.parametrize("name", ["install", "upgrade_charm"])
-def test_what_is_started_later_is_compiled_before(hook, world, machine, name):
-    hook.run(getattr(hook.on, name)(), world())
-
-    assert machine.warmed == [
-        "import build_hook.cli, build_hook.web.server, build_hook.deploy.worker"
-    ]
-
-
 def test_datagrams_have_ports_too(hook, world):
     relation = project(
         ports=[
@@ -183,7 +174,7 @@ def test_a_process_that_fell_is_started_again(hook, world, machine):
 
     hook.run(hook.on.update_status(), state)
 
-    assert machine.changes[-1] == "start build-hook-web.service"
+    assert machine.changes[-1] == "start --no-block build-hook-web.service"
 
 
 def test_a_process_that_does_not_run_is_named(hook, world, machine, monkeypatch):
@@ -198,6 +189,18 @@ def test_a_process_that_does_not_run_is_named(hook, world, machine, monkeypatch)
     assert state.unit_status == ops.BlockedStatus(
         "build-hook-web.service does not run: see journalctl -u build-hook-web.service"
     )
+
+
+def test_nobody_waits_for_a_service_nor_blames_one_that_was_just_told_to_start(
+    hook, world, machine, monkeypatch
+):
+    import machine as verbs
+
+    monkeypatch.setattr(verbs, "systemctl", lambda *_: None)  # it has not got round to it
+
+    state = hook.run(hook.on.start(), world())
+
+    assert "does not run" not in state.unit_status.message
 
 
 def test_upgrade_restarts_web_and_worker_with_new_code_and_leaves_the_proxy(
@@ -216,7 +219,7 @@ def test_upgrade_restarts_web_and_worker_with_new_code_and_leaves_the_proxy(
     assert machine.changes == [
         "daemon-reload",
         "enable --no-reload build-hook-worker.service build-hook-web.service",
-        "restart build-hook-worker.service build-hook-web.service",
+        "restart --no-block build-hook-worker.service build-hook-web.service",
     ]
     assert "of the charm before" not in path.read_text()
 
@@ -498,9 +501,11 @@ def test_port_moves_the_socket(hook, world, machine):
     state = hook.run(hook.on.config_changed(), world(config={"port": 9090}))
 
     assert "ListenStream=0.0.0.0:9090\n" in unit_text(machine, "build-hook-web.socket")
-    stop, restart = [c for c in machine.changes if "web" in c and not c.startswith("enable")]
-    assert stop == "stop build-hook-web.service"  # systemd orders the two of the restart
-    assert restart.endswith(" build-hook-web.socket build-hook-web.service")
+    assert [c for c in machine.changes if "web" in c and not c.startswith("enable")] == [
+        "stop build-hook-web.service",
+        "restart build-hook-web.socket",
+        "restart --no-block build-hook-worker.service build-hook-web.service",
+    ]
     assert "build-hook-proxy.service" not in machine.restarted
     assert state.opened_ports == {ops.testing.TCPPort(9090)}
 

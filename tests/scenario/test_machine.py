@@ -77,6 +77,34 @@ def test_command_that_fails_says_why(argv, reason):
         machine.run(*argv)
 
 
+SHOWN = """
+ActiveState={}
+SubState={}
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "is_up"),
+    [
+        ("active", "running", True),
+        ("activating", "start-pre", True),
+        ("deactivating", "stop-sigterm", True),
+        ("activating", "auto-restart", False),
+        ("activating", "auto-restart-queued", False),
+        ("failed", "failed", False),
+        ("inactive", "dead", False),
+    ],
+)
+def test_units_that_run_or_are_about_to(tmp_path, monkeypatch, state, detail, is_up):
+    program = tmp_path / "systemctl"
+    shown = "\n".join(SHOWN.format(*s) for s in (("active", "listening"), (state, detail)))
+    program.write_text(f"#!/bin/sh\ncat <<END{shown}END\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(machine, "SYSTEMCTL", str(program))
+
+    assert machine.active("a.socket", "b.service") == {"a.socket", *(["b.service"] * is_up)}
+
+
 def test_programs():
     assert machine.has("sh")
     assert not machine.has("no-such-program")
