@@ -16,10 +16,19 @@ def base():
 
 
 @pytest.fixture(scope="session")
-def host(base):
-    """A host that serves all the while; every test makes projects of its own."""
+def lasting(base):
     with hosts.serving(base, reconcile_interval=3600, min_free_mb=10, concurrency=4) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def host(lasting):
+    """A host that serves all the while; every test makes projects of its own.
+
+    They go with their file: what they run takes from the processors.
+    """
+    yield lasting
+    lasting.empty()
 
 
 # What tests of git share: a git host with one repository, and an empty state folder.

@@ -296,6 +296,11 @@ class Host:
         kept = tuple(p for p in known.projects if p.name != name)
         registry.save(self.settings.registry, registry.Registry(projects=kept))
 
+    def empty(self) -> None:
+        """Have all projects leave."""
+        registry.save(self.settings.registry, registry.Registry())
+        wait_for(lambda: not self.containers.roll_call(), "the projects to leave", 60)
+
     def settle(self) -> None:
         """Wait until web knows every project of the registry."""
         names = {p.name for p in registry.load(self.settings.registry).active}
