@@ -9,7 +9,7 @@ import config
 import machine
 import service
 import tls
-from build_hook import errors, labels, registry, settings
+from build_hook import errors, labels, registry, settings, wake
 from build_hook.deploy import programs
 from build_hook.proxy import kernel
 
@@ -29,6 +29,7 @@ def remove(*, keep_data: bool, user: str, helper: pathlib.Path) -> None:
     """
     state = pathlib.Path(config.STATE)
     if service.WORKER in machine.active(service.WORKER):
+        machine.systemctl("stop", "--no-block", service.SOCKET, service.WEB)
         _see_off(state, PATIENCE)
     _remove_units()
     service.COMMAND.unlink(missing_ok=True)
@@ -50,9 +51,10 @@ def _see_off(state: pathlib.Path, seconds: float) -> None:
     """Have the worker take all containers away, those included that were to be kept."""
     known = settings.Settings(state=state)
     registry.save(known.registry, registry.Registry())
+    wake.send(known.run)
     end = time.monotonic() + seconds
     while _ours(known, "ps", "--all") and time.monotonic() < end:
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def _remove_units() -> None:

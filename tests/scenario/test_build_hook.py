@@ -280,13 +280,15 @@ def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machin
 
     def sleep(_):
         naps.append("build-hook-worker.service" in machine.units)
+        naps.append("build-hook-web.service" in machine.units)
         machine.docker["ps"] = []
 
     monkeypatch.setattr(removal.time, "sleep", sleep)
+    monkeypatch.setattr(removal.wake, "send", lambda run: naps.append(run.name))
 
     hook.run(hook.on.remove(), state)
 
-    assert naps == [True]
+    assert naps == ["run", True, False]
     assert machine.units == set()
 
 

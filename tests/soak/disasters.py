@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import secrets
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -19,7 +20,7 @@ from build_hook import labels
 from build_hook.demo import traffic
 from build_hook.store import builds
 from tests.functional import host as hosts
-from tests.functional import own_engine, test_damage
+from tests.functional import own_engine, test_damage, wire
 
 PHASE = builds.Phase
 KNOBS: dict[str, Any] = {"reconcile_interval": 2, "min_free_mb": 1}
@@ -80,6 +81,29 @@ def git_host_is_away(scene: Scene) -> str:
     return scene.settled(commit)
 
 
+def git_host_cuts_fetches(scene: Scene) -> str:
+    """In the middle of what it sends, each time, until it is itself again."""
+    host, before = scene.host, scene.host.entry(scene.web.name)
+    with wire.to(host.forge.address) as cut:
+        there = before.repository.replace(host.forge.address, cut.address)
+        host.replace(before.model_copy(update={"repository": there}))
+        cut.cut_after = 64 * 1024
+        commit = scene.web.push(large=secrets.token_hex(500_000))
+        failed = hosts.wait_for(lambda: _failed(scene, commit), "a fetch that was cut")
+        cut.cut_after = None
+        ended = scene.settled(commit)
+        host.replace(before)
+    again = scene.settled(scene.web.push(large=None))
+    is_told = cut.cuts and (failed.reason or "").startswith("fetching: git could not fetch")
+    return "live" if {ended, again} == {"live"} and is_told else f"NOT LIVE, {failed.reason}"
+
+
+def _failed(scene: Scene, commit: str) -> builds.Build | None:
+    """A build that failed since the last good one; its commit is not known if it had none."""
+    newest = scene.web.history()[0]
+    return newest if newest.phase is PHASE.FAILED and newest.commit in (commit, None) else None
+
+
 def base_image_cannot_be_had(scene: Scene) -> str:
     file = scene.web.read("Dockerfile")
     scene.web.deploy(Dockerfile="FROM build-hook.invalid/none:1\n")
@@ -123,6 +147,7 @@ FAULTS: tuple[tuple[str, bool, Callable[[Scene], str]], ...] = (
     # name, whether requests may fail (the containers die with the engine), what is done
     ("engine restarted mid-deploy, live-restore", False, engine_restarts),
     ("git host's name does not resolve", False, git_host_is_away),
+    ("git host cuts connections in the middle of a fetch", False, git_host_cuts_fetches),
     ("base image's registry does not resolve", False, base_image_cannot_be_had),
     ("clock an hour ahead, and back", False, clock_jumps(3600)),
     ("clock an hour behind, and back", False, clock_jumps(-3600)),
