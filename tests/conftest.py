@@ -1,4 +1,8 @@
-"""Tests that are marked ``alone`` compare times or memory: the other process waits meanwhile."""
+"""What several processes that share the tests of one run have to know.
+
+Tests that are marked ``alone`` compare times or memory: the others wait meanwhile. And what takes
+long begins first, so that no process is left alone with it at the end.
+"""
 
 import pathlib
 from collections.abc import Generator
@@ -6,6 +10,13 @@ from collections.abc import Generator
 import pytest
 
 from tests import turns
+
+_LONG = ("tests/functional/", "tests/end_to_end/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if shared_folder(config) is not None:
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""``./dev test`` shares the tests between two processes; some of them must not be side by side."""
+"""``./dev test`` may share the tests between processes; some of them must not be side by side."""
 
 import contextlib
 import fcntl

@@ -19,9 +19,8 @@ def faults(
     """What is missing from the charm, or too much in it, as sentences."""
     with zipfile.ZipFile(packed) as charm:
         members = {i.filename: i.external_attr >> 16 for i in charm.infolist() if not i.is_dir()}
-        stale = [
-            name for name in members if name.endswith(".pyc") and not _by_content(charm, name)
-        ]
+        bytecode = (name for name in sorted(members) if name.endswith(".pyc"))
+        stale = [name for name in bytecode if not _by_content(charm, name)]
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8")
     wanted = set(_expected(tracked)) | MADE
     packages = re.compile(PACKAGES.format(re.escape(python)))

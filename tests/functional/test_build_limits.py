@@ -13,8 +13,6 @@ import pytest
 from build_hook.store import builds
 from tests.functional import host as hosts
 
-pytestmark = pytest.mark.alone
-
 PHASE = builds.Phase
 HEAD = "ARG BASE\nFROM ${BASE}\n"
 TAIL = (
@@ -88,6 +86,7 @@ def test_endless_log_is_stopped_and_bounded(host):
     assert size < host.settings.build_log_mb * 2**20 + 1000
 
 
+@pytest.mark.alone
 def test_processors_are_limited(host):
     work = "RUN i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
     took = {}
@@ -168,6 +167,7 @@ def test_limits_can_be_turned_off(base):
     assert limits == {"subject": "build limits", "ok": True, "detail": "turned off"}
 
 
+@pytest.mark.alone
 def test_build_that_fills_the_disk_is_stopped(base):
     """The watch on free space, with a bound just below what is free now."""
     with hosts.serving(base, min_free_mb=10) as host:
