@@ -103,6 +103,8 @@ def active(*units: str) -> frozenset[str]:
 
     Not those that fell and are let rest before their next start, see ``Restart=``.
     """
+    if not units:
+        return frozenset()  # systemd would tell of itself
     shown = run(SYSTEMCTL, "show", "--property=ActiveState,SubState", *units)
     states = zip(units, shown.split("\n\n"), strict=True)  # in this order, a line each property
     return frozenset(unit for unit, state in states if _is_up(state))

@@ -103,6 +103,7 @@ def test_units_that_run_or_are_about_to(tmp_path, monkeypatch, state, detail, is
     monkeypatch.setattr(machine, "SYSTEMCTL", str(program))
 
     assert machine.active("a.socket", "b.service") == {"a.socket", *(["b.service"] * is_up)}
+    assert machine.active() == frozenset()
 
 
 def test_programs():
