@@ -83,4 +83,4 @@ def test_ci_needs_no_terminal_and_stops_what_it_started():
     text = source.texts()[".ci/run"]
 
     assert "exec </dev/null" in text
-    assert "trap './dev stop' EXIT" in text
+    assert "trap 'wait; ./dev stop' EXIT" in text
