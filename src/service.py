@@ -174,8 +174,8 @@ def _apply(
 def _tell(verb: str, units: tuple[str, ...]) -> None:
     """Have the units started; none of them is waited for but sockets and paths, which are quick.
 
-    A worker ends what it is doing, for up to a minute, and web answers what it was asked: Juju has
-    other hooks to run meanwhile.
+    Web answers what it was asked before it ends, for up to half a minute: Juju has other hooks to
+    run meanwhile.
     """
     services = [unit for unit in units if unit.endswith(".service")]
     if at_once := [unit for unit in units if unit not in services]:

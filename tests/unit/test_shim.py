@@ -117,7 +117,7 @@ def test_files_that_docker_reads_are_kept_as_they_are_and_where_that_was(
     call(of, f"run -d -p 9000:80 --env-file pipe --env-file app.env --label-file {labels} other")
 
     said = capfd.readouterr().err
-    assert "pipe is no file to be kept: a roll-back reads it as it is then" in said
+    assert "pipe is no file that can be kept: a roll-back reads it as it is then" in said
     assert said.count("a roll-back reads") == 1
     kept = {file.name: file.read_text("utf-8") for file in of.files.iterdir()}
     assert kept == {"1": "app.env=1\n", "2": "labels=1\n"}

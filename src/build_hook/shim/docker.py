@@ -73,7 +73,7 @@ class Shim:
         context = self._context
         for number, file in enumerate(line.files):
             if not self._spool.keep(number, file):
-                _say(f"{file} is no file to be kept: a roll-back reads it as it is then")
+                _say(f"{file} is no file that can be kept: a roll-back reads it as it is then")
         words = line.create(
             container=context.container, network=context.network, labels=context.labels
         )

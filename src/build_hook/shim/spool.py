@@ -74,14 +74,18 @@ class Spool:
         return self.folder / "files"
 
     def keep(self, number: int, file: str) -> bool:
-        """Keep what a file holds now; False if it is none, or what it held would be used up."""
+        """Keep what a file holds now; False if that cannot be read, or would be used up by it."""
         self.files.mkdir(mode=0o700, exist_ok=True)
         kept = self.files / str(number)
         kept.unlink(missing_ok=True)
-        if not pathlib.Path(file).is_file():
+        try:
+            if not pathlib.Path(file).is_file():
+                return False
+            content = pathlib.Path(file).read_bytes()
+        except OSError:
             return False
         kept.touch(mode=0o600)
-        kept.write_bytes(pathlib.Path(file).read_bytes())
+        kept.write_bytes(content)
         return True
 
     def tell_started(self, started: Started) -> None:
