@@ -239,6 +239,7 @@ class Host:
         self, name: str, protocol: str = "http", files: Mapping[str, str] | None = None, **of: Any
     ) -> Project:
         """Make a repository and register it, with the quick settings where none are given."""
+        assert not (self.folder / name).exists(), f"{name} is the name of another test's project"
         url = self.forge.create(name)
         key = secrets.token_hex(16).encode()
         secret_files.create(self.settings.secrets, name, key)

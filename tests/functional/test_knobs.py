@@ -190,7 +190,7 @@ def test_min_uptime_is_waited_for(host):
 
 
 def test_watch_and_grace_take_their_time(host):
-    web = host.add("grace", files={"serve.sh": IGNORES_TERM}, watch=1.5, stop_grace_period=2)
+    web = host.add("graceful", files={"serve.sh": IGNORES_TERM}, watch=1.5, stop_grace_period=2)
     web.live()
 
     build = web.live()

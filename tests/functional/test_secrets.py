@@ -74,7 +74,7 @@ def test_roll_back_has_the_secrets_of_its_build(host, confided):
     name, env = confided
     confide(host, name, "first\n")
     confide(host, env, "TOKEN=first\n")
-    web = host.add("goes-back", secrets=[name], env_file=[env])
+    web = host.add("goes-back-told", secrets=[name], env_file=[env])
     first = web.live()
     confide(host, name, "second\n")
     confide(host, env, "TOKEN=second\n")

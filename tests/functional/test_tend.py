@@ -21,6 +21,7 @@ def test_container_removed_by_hand_is_remade_from_its_record(host):
     host.until(web.answers, "an answer", 15)
     took = time.monotonic() - begun
 
+    host.until(lambda: not host.store.running(), "its record")  # which comes after its traffic
     again = web.serving()
     assert took < 10
     assert again.id != before.id
