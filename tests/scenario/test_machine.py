@@ -77,10 +77,7 @@ def test_command_that_fails_says_why(argv, reason):
         machine.run(*argv)
 
 
-SHOWN = """
-ActiveState={}
-SubState={}
-"""
+SHOWN = "ActiveState={}\nSubState={}\n"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +95,7 @@ SubState={}
 def test_units_that_run_or_are_about_to(tmp_path, monkeypatch, state, detail, is_up):
     program = tmp_path / "systemctl"
     shown = "\n".join(SHOWN.format(*s) for s in (("active", "listening"), (state, detail)))
-    program.write_text(f"#!/bin/sh\ncat <<END{shown}END\n", encoding="utf-8")
+    program.write_text(f"#!/bin/sh\ncat <<END\n{shown}END\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(machine, "SYSTEMCTL", str(program))
 

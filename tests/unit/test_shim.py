@@ -113,12 +113,14 @@ def test_files_that_docker_reads_are_kept_as_they_are_and_where_that_was(
     for name in ("app.env", "labels"):
         pathlib.Path(name).write_text(f"{name}=1\n", encoding="utf-8")
 
-    labels = tmp_path / "labels"
-    call(of, f"run -d -p 9000:80 --env-file pipe --env-file app.env --label-file {labels} other")
+    labels, unreadable = tmp_path / "labels", "x" * 300  # longer than a name may be
+    named = f"--env-file pipe --env-file app.env --label-file {labels} --env-file {unreadable}"
+    call(of, f"run -d -p 9000:80 {named} other")
 
     said = capfd.readouterr().err
-    assert "pipe is no file that can be kept: a roll-back reads it as it is then" in said
-    assert said.count("a roll-back reads") == 1
+    for name in ("pipe", unreadable):
+        assert f"{name} is no file that can be kept: a roll-back reads it as it is then" in said
+    assert said.count("a roll-back reads") == 2
     kept = {file.name: file.read_text("utf-8") for file in of.files.iterdir()}
     assert kept == {"1": "app.env=1\n", "2": "labels=1\n"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in of.files.iterdir()} == {0o600}
