@@ -31,7 +31,7 @@ def test_a_connection_that_was_just_being_taken_is_closed_too(monkeypatch):
         worker = object.__new__(web_worker.WebWorker)
         worker.loop = asyncio.get_running_loop()
         worker.state = {"stopping": asyncio.Event()}
-        worker.connections = {early}
+        vars(worker)["connections"] = {early}
         await worker._shutdown()
         return early.closed.is_set()
 
