@@ -53,8 +53,8 @@ class Server(http.server.ThreadingHTTPServer):
 class Stage:
     """A proxy, its front, and projects that serve at addresses of loopback."""
 
-    def __init__(self, folder: pathlib.Path, address: str) -> None:
-        self._environ = {"BUILD_HOOK_PUBLISH_ADDRESS": address}
+    def __init__(self, folder: pathlib.Path, knobs: dict[str, object]) -> None:
+        self._environ = {f"BUILD_HOOK_{name.upper()}": str(knobs[name]) for name in knobs}
         self.settings = settings.load(folder, self._environ)
         self.front = front.Front(self.settings)
         self.target = product.free_port()
@@ -187,13 +187,13 @@ def clients(stage: Stage, *asked: tuple[int, str, bool]):
 
 
 @contextlib.contextmanager
-def running(megabytes: int | None = None, address: str = "127.0.0.1") -> Generator[Stage]:
-    """A stage with a server at each address, and a small disk if asked for."""
+def running(megabytes: int | None = None, **knobs: object) -> Generator[Stage]:
+    """A stage with a server at each address, a small disk if asked for, and these settings."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(hosts.folder())
         if megabytes is not None:
             stack.enter_context(hosts.small_disk(folder, megabytes))
-        made = Stage(folder, address)
+        made = Stage(folder, {"publish_address": "127.0.0.1", **knobs})
         servers = [Server((f"127.0.1.{n}", made.target), Echo) for n in range(1, 16)]
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -27,7 +27,7 @@ def answers(address: str, port: int) -> bool:
 )
 def test_published_where_the_setting_says_also_after_a_restart(address, reached):
     port = product.free_port()
-    with stages.running(address=address) as stage:
+    with stages.running(publish_address=address) as stage:
         stage.add("shop", {"published": port})
         assert {at for at in ("127.0.0.1", "::1") if answers(at, port)} == reached
         assert stage.front.problems == {}
@@ -42,7 +42,7 @@ def test_published_where_the_setting_says_also_after_a_restart(address, reached)
 
 @pytest.mark.parametrize("stranger", ["0.0.0.0", "::"])
 def test_a_stranger_of_either_kind_is_seen(stranger):
-    with stages.running(address="::") as stage, contextlib.ExitStack() as stack:
+    with stages.running(publish_address="::") as stage, contextlib.ExitStack() as stack:
         family = socket.AF_INET6 if ":" in stranger else socket.AF_INET
         other = stack.enter_context(socket.create_server((stranger, 0), family=family))
         port = other.getsockname()[1]

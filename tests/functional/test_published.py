@@ -245,6 +245,20 @@ def test_raw_connections_are_told_apart_by_the_name_in_their_handshake(stage, po
         stage.who(port, "else.invalid", tls=True)
 
 
+def test_a_lost_port_of_web_is_told_and_taken_once_it_is_free(port):
+    with stages.running(tls_port=port) as stage:
+        with stranger(port):
+            stage.certificate("web", GOOD)
+            stage.publish()
+            assert stage.front.problem_of_web == (
+                f"Port {port} is used by another program. Stop what uses it, or set another "
+                "tls_port"
+            )
+        stage.front.look()
+        assert stage.front.problem_of_web is None
+        assert stage.shown(port, "any") == certificates.parts(GOOD)[0]
+
+
 def test_a_lost_port_does_not_keep_the_proxy_from_starting(stage, port):
     lost = product.free_port()
     stage.add("shop", {"published": port})

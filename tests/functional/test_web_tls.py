@@ -11,6 +11,7 @@ import pytest
 
 from build_hook import project
 from build_hook.demo import delivery, product
+from build_hook.deploy import condition
 from build_hook.store import builds
 from tests.functional import certificates
 from tests.functional import host as hosts
@@ -20,6 +21,9 @@ NAME = "hooks.example.org"
 
 class Client:
     """Speaks TLS with web, whoever signed its certificate."""
+
+    lacked = ""
+    """What was told before there was a certificate."""
 
     def __init__(self, host: hosts.Host) -> None:
         self.host = host
@@ -58,6 +62,7 @@ def client(base):
     knobs = {"tls_port": product.free_port(), "public_url": f"https://{NAME}"}
     with hosts.serving(base, reconcile_interval=3600, min_free_mb=10, **knobs) as host:
         made = Client(host)
+        made.lacked = host.until(lambda: condition.read(host.settings.run).web, "it to be missed")
         made.certificate(certificates.make(NAME))
         yield made
 
@@ -81,6 +86,13 @@ def test_a_delivery_over_tls_is_built_and_answered_with_links_in_https(client):
     (status, body), *_ = said
     assert status == 202, body
     assert json.loads(body)["builds"][0]["url"].startswith(f"https://{NAME}/api/v1/builds/")
+
+
+def test_a_certificate_that_is_missing_is_told(client):
+    assert "certificate web" in client.lacked
+    client.host.until(
+        lambda: client.host.run("projects")["web_problem"] is None, "nobody to miss it"
+    )
 
 
 def test_a_project_shares_the_port_under_another_name(client):

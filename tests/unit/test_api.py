@@ -66,10 +66,8 @@ def test_projects_tell_what_serves_and_what_is_wrong(world, admin, history):
     live = went_live(history, "c" * 40, "sha256:1")
     failed = history.add(builds.Request("shop", "refs/heads/main", builds.Cause.PUSH))
     history.enter(failed.id, builds.Phase.FAILED, "no Dockerfile")
-    condition.write(
-        world.options.run,
-        condition.Condition(engine="it is down", projects={"shop": "its port is taken"}),
-    )
+    said = {"engine": "it is down", "web": "no port", "projects": {"shop": "its port is taken"}}
+    condition.write(world.options.run, condition.Condition.model_validate(said))
     token = worlds.SHOP.model_copy(
         update={
             "name": "blog",
@@ -87,6 +85,7 @@ def test_projects_tell_what_serves_and_what_is_wrong(world, admin, history):
     assert shop["last"]["reason"] == "no Dockerfile"
     assert shop["problem"] == "its port is taken"
     assert result.json["engine_problem"] == "it is down"
+    assert result.json["web_problem"] == "no port"
     assert blog["repository"] == "https://github.example/a/blog"
     assert "unsigned" in blog["warning"]
     assert "short name" in blog["warning"]

@@ -25,11 +25,14 @@ def projects(with_settings: settings.Settings, as_json: bool) -> None:
         for found in standing.look(current.projects, store, wrong, holding)
     ]
     if as_json:
-        options.print_json(
-            {"projects": rows, "registry_problem": wrong.registry, "engine_problem": wrong.engine}
-        )
+        problems = {
+            "registry_problem": wrong.registry,
+            "engine_problem": wrong.engine,
+            "web_problem": wrong.web,
+        }
+        options.print_json({"projects": rows, **problems})
         return
-    for problem in filter(None, (wrong.registry, wrong.engine)):
+    for problem in wrong.whole:
         click.secho(f"warning: {problem}", fg="yellow", err=True)
     options.print_table(
         ("project", "ports", "hosts", "live", "commit", "last build", "note"),

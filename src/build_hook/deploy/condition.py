@@ -16,8 +16,14 @@ class Condition(pydantic.BaseModel):
 
     registry: str | None = None
     engine: str | None = None
+    web: str | None = None
     projects: dict[str, str] = {}
     ended: int | None = None
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """What is wrong with no project in particular."""
+        return tuple(filter(None, (self.registry, self.engine, self.web)))
 
 
 def path(run: pathlib.Path) -> pathlib.Path:

@@ -22,8 +22,8 @@ class Reporter:
 
         On a full disk they read what was said before, until there is room.
         """
-        for problem in (now.registry, now.engine):
-            if problem and problem not in (self._heard.registry, self._heard.engine):
+        for problem in now.whole:
+            if problem not in self._heard.whole:
                 _log.error("%s", problem)
         self._heard = now
         if now == self._said:

@@ -179,9 +179,14 @@ class Worker:
         lock.beat(self._lock_file)
         wrong = self._reconciler.problems | self._scaler.problems | self._proxy.problems
         wrong |= self._crew.problems
-        bad, ended = self._registry.problem, self._ended
         self._reporter.say(
-            condition.Condition(registry=bad, engine=engine, projects=wrong, ended=ended)
+            condition.Condition(
+                registry=self._registry.problem,
+                engine=engine,
+                web=self._proxy.problem_of_web,
+                projects=wrong,
+                ended=self._ended,
+            )
         )
 
 

@@ -84,6 +84,12 @@ class Front:
         with self._lock:
             return self._planner.problems(self._places.values())
 
+    @property
+    def problem_of_web(self) -> str | None:
+        """What is wrong with web's own port, or soon will be; None if it has none."""
+        with self._lock:
+            return self._planner.problem_of_web
+
     def switch(self, target: places.Target) -> None:
         """Send all new traffic of a project to another address, and make sure that it goes.
 
@@ -143,8 +149,7 @@ class Front:
     def go(self, name: str) -> None:
         """Let those that wait go on."""
         with self._lock, contextlib.suppress(errors.ProxyError):
-            place = self._places.get(name)
-            if place is not None:
+            if (place := self._places.get(name)) is not None:
                 self._workers.go(place)
                 self._places[name] = dataclasses.replace(place, hold=None)
                 self._apply()

@@ -53,7 +53,7 @@ class Planner:
             if verdict.port is not None:
                 files = tuple(self._files(verdict.port))
                 builder.add(verdict.place.project, verdict.port, files)
-        shows_web = self._web is not None and self.problem_of_web is None
+        shows_web = self._web is not None and self._lack(self._web) is None
         if self._web is not None and shows_web:
             builder.add_web(self._web, self._files(self._web))
         return rendering.Plan(
@@ -66,9 +66,13 @@ class Planner:
 
     @property
     def problem_of_web(self) -> str | None:
-        """Why web is not published with TLS, though it should be."""
-        problem = self._lack(self._web) if self._web else None
-        return str(problem) if problem else None
+        """What is wrong with web's own port, or soon will be; None if it has none."""
+        if self._web is None:
+            return None
+        if self._web.published in self.strangers:
+            hint = "Stop what uses it, or set another tls_port"
+            return str(errors.PortTakenError(_used(self._web.published), hint))
+        return str(self._lack(self._web) or self._warning(self._web) or "") or None
 
     def problems(self, of: Iterable[places.Place]) -> dict[str, str]:
         """Projects that are not published as they should be, and why."""
@@ -173,8 +177,12 @@ def forget(with_settings: settings.Settings, plan: rendering.Plan) -> None:
     frontends.forget(rendering.folder(with_settings), plan.fronts)
 
 
+def _used(port: int) -> str:
+    return f"Port {port} is used by another program"
+
+
 def _taken(port: int) -> errors.PortTakenError:
     return errors.PortTakenError(
-        f"Port {port} is used by another program",
+        _used(port),
         "Stop what uses it, or publish another port; then: build-hook deploy",
     )

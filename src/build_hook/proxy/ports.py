@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Collection, Iterable
 
-from build_hook import errors, settings
+from build_hook import errors, port_probe, settings
 from build_hook.proxy import runtime
 
 _COME_UP = 3.0
@@ -30,29 +30,10 @@ class Ports:
             with contextlib.suppress(errors.ProxyError):
                 ours = self._runtime.published_ports()
             others = set(published) - (ours or set())
-            found = {port for port in others if not is_free(self._address, port)}
+            found = {port for port in others if not port_probe.is_free(self._address, port)}
             if not found or ours is not None or time.monotonic() > deadline:
                 return found
             time.sleep(_LOOK_EVERY)
-
-
-def is_free(address: str, port: int) -> bool:
-    """Whether nobody listens on a port.
-
-    HAProxy sets SO_REUSEPORT and would share a port with a stranger of the same user without a
-    word; a probe without that option does not. Where ``::`` stands for the IPv4 addresses as well,
-    a stranger on one of those counts too.
-    """
-    is_long = ":" in address
-    try:
-        with socket.socket(socket.AF_INET6 if is_long else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if is_long:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address != "::")
-            probe.bind((address, port))
-    except OSError:
-        return False
-    return True
 
 
 class Held:

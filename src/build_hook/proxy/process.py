@@ -4,8 +4,8 @@ import logging
 import shutil
 import time
 
-from build_hook import errors, settings
-from build_hook.proxy import ports, rendering
+from build_hook import errors, port_probe, settings
+from build_hook.proxy import rendering
 
 _log = logging.getLogger(__name__)
 # A HAProxy that was killed holds its ports until the last of its processes is gone.
@@ -39,7 +39,7 @@ def _leave_out_lost_ports(with_settings: settings.Settings) -> None:
     deadline = time.monotonic() + _LET_GO
 
     def is_lost(port: int) -> bool:
-        while not ports.is_free(with_settings.publish_address, port):
+        while not port_probe.is_free(with_settings.publish_address, port):
             if time.monotonic() > deadline:
                 return True
             time.sleep(0.02)

@@ -221,3 +221,4 @@ class Projects(Given):
         description="why the registry file is not what is in force"
     )
     engine_problem: str | None = pydantic.Field(description="what the Docker engine lacks")
+    web_problem: str | None = pydantic.Field(description="what is wrong with tls_port")

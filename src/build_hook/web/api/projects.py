@@ -25,6 +25,7 @@ def every(of: parts.Parts, asked: call.Call) -> models.Projects:
         next=wanted[-1].name if len(wanted) < len(rest) else None,
         registry_problem=of.projects.problem,
         engine_problem=wrong.engine,
+        web_problem=wrong.web,
     )
 
 
