@@ -5,7 +5,6 @@ Every event ends in one reconcile: gather, compute, write what differs, restart 
 """
 
 import functools
-import pathlib
 
 import ops
 from charms.docker_build_hook.v0 import dockerfile
@@ -45,10 +44,12 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.secrets = webhooks.WebhookSecrets(self, self.projects, leaving)
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
+        self._leaves = False
         self._begun: tuple[str, ...] = ()  # told to start just now, which nobody waits for
         self.certificates = tls.Certificates(self, self._certificate_names)
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
+        framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
         framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
@@ -68,7 +69,9 @@ class DockerBuildHookCharm(ops.CharmBase):
             loki_urls=log_sinks.urls(self),
             loki_labels=observability.topology(self),
         )
-        return config.load(self, found)
+        wanted = config.load(self, found)
+        service.check_port(wanted.product, self.app.name)
+        return wanted
 
     @functools.cached_property
     def requests(self) -> tuple[dockerfile.Request, ...]:
@@ -115,22 +118,25 @@ class DockerBuildHookCharm(ops.CharmBase):
     def _on_change(self, _: ops.EventBase) -> None:
         self.reconcile()
 
+    def _on_stop(self, _: ops.StopEvent) -> None:
+        import removal
+
+        self._leaves = True
+        removal.begin()
+
     def _on_remove(self, _: ops.RemoveEvent) -> None:
         import removal  # and with it the packet filter and Docker, which no other event needs
 
-        removal.remove(
-            keep_data=bool(self.config["keep-data"]),
-            user=str(self.config["user"]),
-            helper=pathlib.Path(
-                str(self.config["script-helper"])
-                or config.helper_of_2015(str(self.config["user"]))
-            ),
-        )
+        self._leaves = True
+        removal.remove(self.config)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         event.remove_revision()  # nobody reads it any more
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        if self._leaves:
+            event.add_status(ops.MaintenanceStatus("Takes everything away"))
+            return
         try:
             desired = self._desired or self._work_out()
         except errors.SettingsError as error:
@@ -140,8 +146,11 @@ class DockerBuildHookCharm(ops.CharmBase):
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
         for unit in service.stopped(self.options, self._begun):
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
-        if status := self.certificates.status(desired.certificate_names):
+        status = self.certificates.status(desired.certificate_names)
+        if status is not None:
             event.add_status(status)
+        for text in outcomes.of_worker(self.options.product, web=status is None):
+            event.add_status(ops.BlockedStatus(text))
         for status in reports.statuses(desired, self.requests, self._fates, self._units()):
             event.add_status(status)
 

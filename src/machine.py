@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 
 SYSTEMCTL = "/usr/bin/systemctl"
 TIMEOUT = 300
@@ -103,11 +104,12 @@ def active(*units: str) -> frozenset[str]:
 
     Not those that fell and are let rest before their next start, see ``Restart=``.
     """
-    if not units:
-        return frozenset()  # systemd would tell of itself
-    shown = run(SYSTEMCTL, "show", "--property=ActiveState,SubState", *units)
-    states = zip(units, shown.split("\n\n"), strict=True)  # in this order, a line each property
-    return frozenset(unit for unit, state in states if _is_up(state))
+    return frozenset(unit for unit, state in _states(units) if _is_up(state))
+
+
+def failed(*units: str) -> frozenset[str]:
+    """Those of the units that did not end well when they ran last, or could not start."""
+    return frozenset(unit for unit, state in _states(units) if state["Result"] != "success")
 
 
 def run(*argv: str, seconds: float = TIMEOUT) -> str:
@@ -129,10 +131,18 @@ def run(*argv: str, seconds: float = TIMEOUT) -> str:
     return done.stdout
 
 
-def _is_up(state: str) -> bool:
-    known = dict(line.split("=", 1) for line in state.split())
-    up = known["ActiveState"] in ("active", "activating", "deactivating", "reloading")
-    return up and not known["SubState"].startswith("auto-restart")
+def _states(units: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """What systemd says of each unit, in this order."""
+    if not units:
+        return []  # it would tell of itself
+    shown = run(SYSTEMCTL, "show", "--property=ActiveState,SubState,Result", *units)
+    states = [dict(line.split("=", 1) for line in one.split()) for one in shown.split("\n\n")]
+    return list(zip(units, states, strict=True))
+
+
+def _is_up(state: Mapping[str, str]) -> bool:
+    up = state["ActiveState"] in ("active", "activating", "deactivating", "reloading")
+    return up and not state["SubState"].startswith("auto-restart")
 
 
 def _apt_update() -> None:

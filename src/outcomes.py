@@ -41,6 +41,12 @@ def of_all(options: settings.Settings, present: registry.Registry) -> dict[str, 
     return {each.project.name: _fate(each) for each in found}
 
 
+def of_worker(options: settings.Settings, *, web: bool) -> tuple[str, ...]:
+    """What the worker says is wrong with no project in particular; of web's port only if asked."""
+    known = condition.read(options.run)
+    return (known if web else known.model_copy(update={"web": None})).whole
+
+
 def serving(options: settings.Settings) -> frozenset[str] | None:
     """The projects of which something serves; None if the product's database cannot tell."""
     if not options.database.exists():

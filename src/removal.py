@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import time
+from collections.abc import Mapping
 
 import config
 import machine
@@ -22,14 +23,32 @@ _OURS = (
 )  # fmt: skip
 
 
-def remove(*, keep_data: bool, user: str, helper: pathlib.Path) -> None:
+def begin() -> None:
+    """Have web stop and the worker take all containers away, those included that were to be kept.
+
+    Nobody waits for it: Juju tells a unit to stop some time before it removes it.
+    """
+    web = (service.SOCKET, service.WEB)
+    running = machine.active(service.WORKER, *web)
+    if service.WORKER not in running:
+        return
+    known = settings.Settings(state=pathlib.Path(config.STATE))
+    if running.intersection(web):
+        machine.systemctl("stop", "--no-block", *web)
+    if registry.save(known.registry, registry.Registry()):
+        wake.send(known.run)
+
+
+def remove(options: Mapping[str, object]) -> None:
     """Stop everything and leave nothing of ours but the data, if that is to be kept.
 
-    Named volumes are the projects' own data: they stay in any case.
+    ``options`` are as the operator set them, be they wrong. Named volumes are the
+    projects' own data: they stay in any case.
     """
-    state = pathlib.Path(config.STATE)
+    state, user = pathlib.Path(config.STATE), str(options["user"])
+    helper = pathlib.Path(str(options["script-helper"]) or config.helper_of_2015(user))
     if service.WORKER in machine.active(service.WORKER):
-        machine.systemctl("stop", "--no-block", service.SOCKET, service.WEB)
+        begin()  # anew, if something came after Juju had told the unit to stop
         _see_off(state, PATIENCE)
     _remove_units()
     service.COMMAND.unlink(missing_ok=True)
@@ -39,7 +58,7 @@ def remove(*, keep_data: bool, user: str, helper: pathlib.Path) -> None:
         known = settings.Settings(state=state)
         kernel.Kernel(known).withdraw()
         _remove_objects(known)
-    if keep_data:
+    if options["keep-data"]:
         _remove_all_but_data(state)
         return
     shutil.rmtree(state, ignore_errors=True)
@@ -48,20 +67,18 @@ def remove(*, keep_data: bool, user: str, helper: pathlib.Path) -> None:
 
 
 def _see_off(state: pathlib.Path, seconds: float) -> None:
-    """Have the worker take all containers away, those included that were to be kept."""
+    """Wait until the worker has taken all containers away."""
     known = settings.Settings(state=state)
-    registry.save(known.registry, registry.Registry())
-    wake.send(known.run)
     end = time.monotonic() + seconds
     while _ours(known, "ps", "--all") and time.monotonic() < end:
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 def _remove_units() -> None:
     present = [unit for unit in reversed(service.FILES) if (service.UNIT_FOLDER / unit).exists()]
     if not present:
         return
-    machine.systemctl("disable", "--now", *present)
+    machine.systemctl("disable", "--now", "--no-reload", *present)
     for unit in present:
         (service.UNIT_FOLDER / unit).unlink()
     machine.systemctl("daemon-reload")

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import config
 import machine
-from build_hook import errors, registry, settings
+from build_hook import errors, port_probe, registry, settings
 from build_hook.deploy import condition
 
 COMMAND = pathlib.Path("/usr/local/bin/build-hook")
@@ -96,7 +96,7 @@ def ensure_command(wanted: settings.Settings) -> bool:
 
 
 def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
-    """Bring the units into their wanted form; returns those that were restarted or started."""
+    """Bring the units into their wanted form; returns those that may still be on their way."""
     units = _units(wanted)
     changed = tuple(unit for unit in (*units, TELL) if _write(unit, wanted))
     if _retire(set(FILES) - {*units, TELL}) or changed:
@@ -109,8 +109,26 @@ def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str
         raise
 
 
+def check_port(wanted: settings.Settings, app: str) -> None:
+    """Refuse a place for web that cannot be had, before anything is changed for it.
+
+    Raises:
+        SettingsError: saying why, and how to set another.
+    """
+    unit = UNIT_FOLDER / SOCKET
+    present = unit.read_text(encoding="utf-8").splitlines() if unit.exists() else []
+    if f"ListenStream={_place(wanted)}" in present:
+        return  # systemd holds it for us
+    if not port_probe.is_free(wanted.listen, 0):
+        said = f"Config listen: {wanted.listen} is no address of this machine"
+        raise errors.SettingsError(said, f"Use: juju config {app} listen=VALUE")
+    if not port_probe.is_free(wanted.listen, wanted.port):
+        said = f"Config port: {wanted.port} is in use on this machine"
+        raise errors.SettingsError(said, f"Use: juju config {app} port=VALUE")
+
+
 def stopped(wanted: config.Config, begun: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The units that should run and do not; those that have just ``begun`` will tell later."""
+    """The units that should run and do not; of those that have ``begun`` it is not known yet."""
     units = [unit for unit in _units(wanted) if unit != WORKER or has_docker()]
     units = [unit for unit in units if unit not in begun]
     active = machine.active(*units)
@@ -157,31 +175,21 @@ def _apply(
     units: tuple[str, ...], changed: tuple[str, ...], *, refreshed: bool
 ) -> tuple[str, ...]:
     restart = {unit for unit in changed if unit != PROXY or not refreshed}
+    if SOCKET in restart:
+        restart.add(WEB)  # a socket cannot be moved under a running service
     active = machine.active(*units)
-    if SOCKET in restart and SOCKET in active:
-        machine.systemctl("stop", WEB)  # a socket cannot be moved under a running service
-        restart.add(WEB)
     wanted = tuple(unit for unit in units if unit != WORKER or has_docker())
     again = tuple(unit for unit in wanted if unit in restart)
-    fallen = tuple(unit for unit in wanted if unit not in restart and unit not in active)
+    down = tuple(unit for unit in wanted if unit not in restart and unit not in active)
+    fell = machine.failed(*down)  # before another start, which may end in the same way
+    # Nobody waits: web answers what it was asked before it ends, for up to half a minute, and Juju
+    # has other hooks to run. That the socket moves only then is systemd's to see to.
     if again:
         machine.systemctl("enable", "--no-reload", *again)
-        _tell("restart", again)
-    _tell("start", fallen)
-    return again + fallen
-
-
-def _tell(verb: str, units: tuple[str, ...]) -> None:
-    """Have the units started; none of them is waited for but sockets and paths, which are quick.
-
-    Web answers what it was asked before it ends, for up to half a minute: Juju has other hooks to
-    run meanwhile.
-    """
-    services = [unit for unit in units if unit.endswith(".service")]
-    if at_once := [unit for unit in units if unit not in services]:
-        machine.systemctl(verb, *at_once)
-    if services:
-        machine.systemctl(verb, "--no-block", *services)
+        machine.systemctl("restart", "--no-block", *again)
+    if down:
+        machine.systemctl("start", "--no-block", *down)
+    return again + tuple(unit for unit in down if unit not in fell)
 
 
 def _write(unit: str, wanted: config.Config) -> bool:
@@ -194,7 +202,6 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
     variables = environment(wanted.product)
     if unit == PROXY:  # its text must not change with what the proxy does not use
         variables = {"PYTHONPATH": variables["PYTHONPATH"]}
-    host = wanted.product.listen
     return {
         "command": " ".join(command(wanted.product)),
         "environment": "\n".join(f'Environment="{k}={_quoted(v)}"' for k, v in variables.items()),
@@ -205,13 +212,18 @@ def _context(unit: str, wanted: config.Config) -> dict[str, object]:
         "database": wanted.product.database,
         "turn": wanted.product.database.with_suffix(".turn"),
         "docker_group": DOCKER_GROUP,
-        "address": (f"[{host}]" if ":" in host else host).replace("%", "%%"),
-        "port": wanted.product.port,
+        "place": _place(wanted.product),
         "code": _code_digest(),
         "report": condition.path(wanted.product.run),
         "juju_unit": wanted.unit,
         "event": BUILDS_CHANGED,
     }
+
+
+def _place(of: settings.Settings) -> str:
+    """Where web listens, as systemd.socket(5) reads it."""
+    host = f"[{of.listen}]" if ":" in of.listen else of.listen
+    return f"{host}:{of.port}".replace("%", "%%")
 
 
 def _quoted(value: str) -> str:

@@ -42,8 +42,11 @@ def report(times: Iterable[HookTime]) -> str:
     runs = sorted(times, key=lambda each: each.seconds, reverse=True)
     longest = ", ".join(f"{r.charm} {r.hook} {r.seconds:.1f} s" for r in runs[:12])
     busy = sum(each.load >= _BUSY for each in runs)
+    hooks = [each for each in runs if not each.is_action]
+    over = sum(each.seconds > MOST for each in hooks)
     return (
         f"{table(runs)}\nlongest, by the clock: {longest}\n"
+        f"{over} of {len(hooks)} hooks took longer than {MOST:.0f} s by the clock\n"
         f"{busy} of {len(runs)} runs of a charm came while the machine was busy with other work"
     )
 

@@ -18,6 +18,8 @@ class Ran:
     output: str
     processor: float | None = None
     """Seconds of processor time that it took, where that is known."""
+    seconds: float | None = None
+    """What it took by the machine's own clock, likewise."""
 
 
 class Machine(Protocol):

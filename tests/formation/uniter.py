@@ -41,7 +41,7 @@ class Uniter:
         finally:
             del model.agent.contexts[number]
         model.trace.append((unit.name, hook))
-        seconds = time.monotonic() - started
+        seconds = time.monotonic() - started if ran.seconds is None else ran.seconds
         model.times.append(
             hook_times.HookTime(
                 unit.app.charm.name, hook, event.action is not None, seconds, ran.processor,

@@ -30,6 +30,10 @@ class History:
     def problem(self, project: str, text: str) -> None:
         condition.write(self._run, condition.Condition(projects={project: text}))
 
+    def ill(self, **problems: str) -> None:
+        """What is wrong with no project in particular."""
+        condition.write(self._run, condition.Condition.model_validate(problems))
+
     def _add(self, project: str) -> int:
         asked = builds.Request(project, "refs/heads/main", builds.Cause.PUSH)
         return self._store.add(asked).id

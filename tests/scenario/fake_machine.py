@@ -24,6 +24,8 @@ class FakeMachine:
     changes: list[str] = dataclasses.field(default_factory=list)
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     broken: set[str] = dataclasses.field(default_factory=set)
+    crashed: set[str] = dataclasses.field(default_factory=set)
+    taken: set[tuple[str, int]] = dataclasses.field(default_factory=set)
     filtered: list[str] = dataclasses.field(default_factory=list)
     rules: str = ""
 
@@ -84,6 +86,12 @@ class FakeMachine:
 
     def active(self, *units: str) -> frozenset[str]:
         return frozenset(units) & self.units
+
+    def failed(self, *units: str) -> frozenset[str]:
+        return frozenset(units) & self.crashed
+
+    def is_free(self, address: str, port: int) -> bool:
+        return (address, port) not in self.taken
 
     def getpwnam(self, _: str) -> types.SimpleNamespace:
         return types.SimpleNamespace(pw_uid=os.getuid())

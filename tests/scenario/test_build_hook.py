@@ -177,15 +177,18 @@ def test_a_process_that_fell_is_started_again(hook, world, machine):
     assert machine.changes[-1] == "start --no-block build-hook-web.service"
 
 
-def test_a_process_that_does_not_run_is_named(hook, world, machine, monkeypatch):
+def test_a_process_that_crashes_is_named_and_started_again(hook, world, machine, monkeypatch):
+    import machine as verbs
+
     state = hook.run(hook.on.start(), world())
     machine.units.discard("build-hook-web.service")
-    import service
-
-    monkeypatch.setattr(service, "ensure_units", lambda *_, **__: ())
+    machine.crashed.add("build-hook-web.service")
+    told = []
+    monkeypatch.setattr(verbs, "systemctl", lambda *words: told.append(" ".join(words)))
 
     state = hook.run(hook.on.update_status(), state)
 
+    assert told == ["start --no-block build-hook-web.service"]
     assert state.unit_status == ops.BlockedStatus(
         "build-hook-web.service does not run: see journalctl -u build-hook-web.service"
     )
@@ -274,7 +277,8 @@ def test_remove_leaves_only_the_data_that_is_to_be_kept(hook, world, machine, ke
 def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machine, monkeypatch):
     import removal
 
-    state = hook.run(hook.on.start(), world())
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
     machine.docker["ps"] = ["c1"]
     naps = []
 
@@ -290,6 +294,33 @@ def test_remove_waits_for_the_worker_to_take_containers_away(hook, world, machin
 
     assert naps == ["run", True, False]
     assert machine.units == set()
+
+
+def test_stop_has_the_worker_begin_and_waits_for_nobody(hook, world, machine, monkeypatch):
+    import removal
+
+    relation, woken = project(), []
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    machine.docker["ps"] = ["c1"]
+    monkeypatch.setattr(removal.wake, "send", lambda run: woken.append(run.name))
+    machine.changes.clear()
+
+    state = hook.run(hook.on.stop(), state)
+
+    assert (woken, registry(machine)) == (["run"], [])
+    assert machine.changes == ["stop --no-block build-hook-web.socket build-hook-web.service"]
+    assert "build-hook-worker.service" in machine.units
+    assert state.unit_status == ops.MaintenanceStatus("Takes everything away")
+
+
+def test_stop_of_a_unit_whose_worker_never_ran_leaves_everything(hook, world, machine):
+    machine.groups = set()
+    state = hook.run(hook.on.start(), world())
+    machine.changes.clear()
+
+    hook.run(hook.on.stop(), state)
+
+    assert machine.changes == []
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -504,12 +535,42 @@ def test_port_moves_the_socket(hook, world, machine):
 
     assert "ListenStream=0.0.0.0:9090\n" in unit_text(machine, "build-hook-web.socket")
     assert [c for c in machine.changes if "web" in c and not c.startswith("enable")] == [
-        "stop build-hook-web.service",
-        "restart build-hook-web.socket",
-        "restart --no-block build-hook-worker.service build-hook-web.service",
+        "restart --no-block build-hook-worker.service build-hook-web.socket build-hook-web.service"
     ]
     assert "build-hook-proxy.service" not in machine.restarted
     assert state.opened_ports == {ops.testing.TCPPort(9090)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "taken", "said"),
+    [
+        ("port", 9090, ("0.0.0.0", 9090), "port: 9090 is in use on this machine"),
+        ("listen", "192.0.2.7", ("192.0.2.7", 0), "listen: 192.0.2.7 is no address of this"),
+    ],
+)
+def test_a_place_that_cannot_be_had_changes_nothing(
+    hook, world, machine, option, value, taken, said
+):
+    state = hook.run(hook.on.start(), world())
+    before = machine.snapshot()
+    machine.taken = {taken, ("0.0.0.0", 8080)}  # the latter by ourselves
+    machine.changes.clear()
+
+    state = hook.run(hook.on.config_changed(), world(config={option: value}))
+
+    assert isinstance(state.unit_status, ops.BlockedStatus)
+    assert f"Config {said}" in state.unit_status.message
+    assert f"juju config build-hook {option}=" in state.unit_status.message
+    assert (machine.changes, machine.snapshot()) == ([], before)
+
+
+def test_who_has_the_port_already_is_not_asked_for_it(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+    machine.taken = {("0.0.0.0", 8080)}
+
+    state = hook.run(hook.on.update_status(), state)
+
+    assert isinstance(state.unit_status, ops.ActiveStatus)
 
 
 def test_an_ipv6_address_is_bracketed(hook, world, machine):
@@ -669,6 +730,15 @@ def test_what_stands_in_the_way_is_told(hook, world, history):
 
     assert state.unit_status == ops.BlockedStatus(f"docker-selfoss: {problem}")
     assert said(state, relation)["refused"] == problem
+
+
+@pytest.mark.parametrize("what", ["registry", "engine", "web"])
+def test_what_is_wrong_as_a_whole_is_told(hook, world, history, what):
+    history.ill(**{what: "It is broken. Mend it"})
+
+    state = hook.run(hook.on.start(), world())
+
+    assert state.unit_status == ops.BlockedStatus("It is broken. Mend it")
 
 
 def test_a_product_that_cannot_tell_is_no_error(hook, world, machine):

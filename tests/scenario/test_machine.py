@@ -77,29 +77,33 @@ def test_command_that_fails_says_why(argv, reason):
         machine.run(*argv)
 
 
-SHOWN = "ActiveState={}\nSubState={}\n"
+SHOWN = "ActiveState={}\nSubState={}\nResult={}\n"
 
 
 @pytest.mark.parametrize(
-    ("state", "detail", "is_up"),
+    ("state", "detail", "result", "is_up"),
     [
-        ("active", "running", True),
-        ("activating", "start-pre", True),
-        ("deactivating", "stop-sigterm", True),
-        ("activating", "auto-restart", False),
-        ("activating", "auto-restart-queued", False),
-        ("failed", "failed", False),
-        ("inactive", "dead", False),
+        ("active", "running", "success", True),
+        ("activating", "start-pre", "success", True),
+        ("deactivating", "stop-sigterm", "success", True),
+        ("activating", "auto-restart", "exit-code", False),
+        ("activating", "auto-restart-queued", "signal", False),
+        ("failed", "failed", "resources", False),
+        ("inactive", "dead", "success", False),
     ],
 )
-def test_units_that_run_or_are_about_to(tmp_path, monkeypatch, state, detail, is_up):
-    program = tmp_path / "systemctl"
-    shown = "\n".join(SHOWN.format(*s) for s in (("active", "listening"), (state, detail)))
+def test_units_that_run_or_are_about_to_and_that_failed(
+    tmp_path, monkeypatch, state, detail, result, is_up
+):
+    program, socket = tmp_path / "systemctl", ("active", "listening", "success")
+    shown = "\n".join(SHOWN.format(*s) for s in (socket, (state, detail, result)))
     program.write_text(f"#!/bin/sh\ncat <<END\n{shown}END\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(machine, "SYSTEMCTL", str(program))
 
     assert machine.active("a.socket", "b.service") == {"a.socket", *(["b.service"] * is_up)}
+    is_ill = result != "success"
+    assert machine.failed("a.socket", "b.service") == frozenset(["b.service"] * is_ill)
     assert machine.active() == frozenset()
 
 

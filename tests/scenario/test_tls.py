@@ -255,6 +255,15 @@ def test_git_hosts_are_told_https_once_there_is_a_certificate(hook, world, ca):
     assert json.loads(bag["webhook_url"]) == "https://192.0.2.0:8443/hooks/shop"
 
 
+def test_web_that_waits_for_its_certificate_is_not_blamed_for_the_lack(hook, world, history):
+    tls, shop = relation(), project(certificates=[], published=80)
+    history.ill(web="There is no certificate juju")
+
+    state = hook.run(hook.on.relation_changed(tls), world(tls, shop, config={"tls-port": 8443}))
+
+    assert state.unit_status == ops.WaitingStatus("Waiting for the certificate of 192.0.2.0")
+
+
 def test_a_project_cannot_have_the_port_of_the_webhook_server(hook, world):
     shop = project(certificates=["own"])
 
