@@ -45,7 +45,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
         self._leaves = False
-        self._begun: tuple[str, ...] = ()  # told to start just now, which nobody waits for
+        self._failed: tuple[str, ...] | None = None
         self.certificates = tls.Certificates(self, self._certificate_names)
         framework.observe(self.on.install, self._on_install)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
@@ -94,7 +94,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         service.ensure_registry(wanted.product, desired.registry)
         renewal.deploy_again(wanted.product, desired.registry, changed)  # seen once only
         service.ensure_command(wanted.product)
-        self._begun = service.ensure_units(wanted, refreshed=refreshed)
+        self._failed = service.ensure_units(wanted, refreshed=refreshed)
         self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
         self._publish(desired)
         observability.publish(self, wanted)
@@ -144,7 +144,8 @@ class DockerBuildHookCharm(ops.CharmBase):
             return
         if not service.has_docker():
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
-        for unit in service.stopped(self.options, self._begun):
+        failed = service.stopped(self.options) if self._failed is None else self._failed
+        for unit in failed:
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
         status = self.certificates.status(desired.certificate_names)
         if status is not None:

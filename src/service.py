@@ -96,7 +96,7 @@ def ensure_command(wanted: settings.Settings) -> bool:
 
 
 def ensure_units(wanted: config.Config, *, refreshed: bool = False) -> tuple[str, ...]:
-    """Bring the units into their wanted form; returns those that may still be on their way."""
+    """Bring the units into their wanted form; returns those that had failed, and try again."""
     units = _units(wanted)
     changed = tuple(unit for unit in (*units, TELL) if _write(unit, wanted))
     if _retire(set(FILES) - {*units, TELL}) or changed:
@@ -127,10 +127,9 @@ def check_port(wanted: settings.Settings, app: str) -> None:
         raise errors.SettingsError(said, f"Use: juju config {app} port=VALUE")
 
 
-def stopped(wanted: config.Config, begun: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The units that should run and do not; of those that have ``begun`` it is not known yet."""
+def stopped(wanted: config.Config) -> tuple[str, ...]:
+    """The units that should run and do not."""
     units = [unit for unit in _units(wanted) if unit != WORKER or has_docker()]
-    units = [unit for unit in units if unit not in begun]
     active = machine.active(*units)
     return tuple(unit for unit in units if unit not in active)
 
@@ -165,7 +164,8 @@ def _retire(units: Iterable[str]) -> bool:
     """Stop and remove units that are not wanted any more; True if there were any."""
     present = sorted(unit for unit in units if (UNIT_FOLDER / unit).exists())
     if present:
-        machine.systemctl("disable", "--now", *present)
+        machine.systemctl("disable", "--no-reload", *present)
+        machine.systemctl("stop", "--no-block", *present)
     for unit in present:
         (UNIT_FOLDER / unit).unlink()
     return bool(present)
@@ -189,7 +189,7 @@ def _apply(
         machine.systemctl("restart", "--no-block", *again)
     if down:
         machine.systemctl("start", "--no-block", *down)
-    return again + tuple(unit for unit in down if unit not in fell)
+    return tuple(unit for unit in down if unit in fell)
 
 
 def _write(unit: str, wanted: config.Config) -> bool:

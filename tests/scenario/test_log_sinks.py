@@ -94,13 +94,11 @@ def test_what_is_removed_takes_it_along(hook, world, machine):
     assert list((machine.folder / "systemd").iterdir()) == []
 
 
-def test_one_that_fell_is_named(hook, world, machine, monkeypatch):
-    import service
-
+def test_one_that_fell_is_named(hook, world, machine):
     sink = relation(LOKI)
     state = run(hook, world(sink), sink)
     machine.units.discard(SHIP)
-    monkeypatch.setattr(service, "ensure_units", lambda *_, **__: ())
+    machine.crashed.add(SHIP)
 
     state = hook.run(hook.on.update_status(), state)
 

@@ -52,14 +52,35 @@ def test_validators_are_made_when_they_are_needed():
     assert dict(zip(names, made, strict=True)) == dict.fromkeys(names, "False")
 
 
-@pytest.mark.parametrize("charm", charms.FOLDERS)
-def test_pydantic_looks_for_no_plugins(charm, tmp_path: pathlib.Path):
-    shutil.copy(charms.FOLDERS[charm] / "dispatch", tmp_path)
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "charm.py").write_text(
-        "import os; print(os.environ['PYDANTIC_DISABLE_PLUGINS'])"
-    )
+def dispatch(charm, folder: pathlib.Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Start a charm of this code as Juju would."""
+    shutil.copy(charms.FOLDERS[charm] / "dispatch", folder)
+    (folder / "src").mkdir()
+    (folder / "src" / "charm.py").write_text(code)
+    return subprocess.run([folder / "dispatch"], check=False, capture_output=True, text=True)
 
-    said = subprocess.run([tmp_path / "dispatch"], check=True, capture_output=True, text=True)
+
+@pytest.mark.parametrize("charm", charms.FOLDERS)
+def test_pydantic_looks_for_no_plugins(charm, tmp_path):
+    said = dispatch(charm, tmp_path, "import os; print(os.environ['PYDANTIC_DISABLE_PLUGINS'])")
 
     assert said.stdout == "__all__\n"
+
+
+@pytest.mark.parametrize("charm", charms.FOLDERS)
+def test_nobody_looks_for_garbage_on_the_way_nor_at_the_end(charm, tmp_path):
+    said = dispatch(
+        charm, tmp_path,
+        "import atexit, gc\nif __name__ == '__main__': print(gc.isenabled())\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n",
+    )  # fmt: skip
+
+    assert said.stdout == "False\nTrue\n"
+
+
+@pytest.mark.parametrize("charm", charms.FOLDERS)
+def test_a_charm_that_fails_is_no_success(charm, tmp_path):
+    said = dispatch(charm, tmp_path, "raise ValueError('why')")
+
+    assert said.returncode == 1
+    assert said.stderr.endswith("ValueError: why\n")
