@@ -5,6 +5,7 @@ Every event ends in one reconcile: gather, compute, write what differs, restart 
 """
 
 import functools
+import gc
 
 import ops
 from charms.docker_build_hook.v0 import dockerfile
@@ -208,5 +209,6 @@ class DockerBuildHookCharm(ops.CharmBase):
         return f"[{address}]" if ":" in str(address) else str(address)
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     ops.main(DockerBuildHookCharm)
+    gc.freeze()  # or all objects are taken apart one by one before the process may end

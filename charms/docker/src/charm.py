@@ -2,6 +2,7 @@
 """The docker charm: a machine whose engine is as config, storage and relations say."""
 
 import contextlib
+import gc
 import json
 import os
 
@@ -202,5 +203,6 @@ class DockerCharm(ops.CharmBase):
         return {k: v for unit in units for k, v in relation.data[unit].items()}
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     ops.main(DockerCharm)
+    gc.freeze()  # or all objects are taken apart one by one before the process may end

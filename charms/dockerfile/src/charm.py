@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The dockerfile charm: one project, as config, on its way to the build hook."""
 
+import gc
 import json
 
 import hook_command
@@ -133,5 +134,6 @@ class DockerfileCharm(ops.CharmBase):
         return reach.url(project.ports or (), str(binding.network.ingress_address))
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     ops.main(DockerfileCharm)
+    gc.freeze()  # or all objects are taken apart one by one before the process may end
