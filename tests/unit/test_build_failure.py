@@ -52,6 +52,18 @@ def test_registry_at_fault_is_tried_again(line, image):
     assert "tried again by itself" in error.hint
 
 
+def test_registry_that_cannot_be_reached_is_told_without_the_words_of_go_before_it():
+    head = (
+        "ERROR: failed to solve: failed to resolve source metadata for h:1/x:1: failed to do "
+        'request: Head "https://h:1/v2/x/manifests/1": dial tcp'
+    )
+
+    for rest in ("lookup h: no such host", "192.0.2.1:1: connect: connection refused"):
+        between = ": " if rest.startswith("lookup") else " "
+        error = told("#2 [internal] load metadata for it", f"{head}{between}{rest}")
+        assert error.message == f"The registry did not give out h:1/x:1: {rest}"
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -19,6 +19,8 @@ _FETCHING = re.compile(
     r"|load metadata for|pulling from host",
     re.IGNORECASE,
 )
+# What Go puts before the reason: "dial tcp: lookup ...", "dial tcp 192.0.2.1:443: connect ...".
+_DIALLED = re.compile(r": dial tcp[46]?:? ")
 # The registry or the way to it; what says "not found" or "denied" is for a person to correct.
 _PASSING = re.compile(
     r"connection (?:refused|reset)|no such host|server misbehaving|i/o timeout|tls handshake "
@@ -62,7 +64,7 @@ def _unreachable(error: process.ProcessError) -> errors.BaseImageError | None:
     if not (_FETCHING.search(line) and _PASSING.search(line)):
         return None
     return errors.BaseImageError(
-        f"The registry did not give out {_image(line)}: {line.rpartition(': dial ')[2]}",
+        f"The registry did not give out {_image(line)}: {_DIALLED.split(line)[-1]}",
         "It is tried again by itself; see that this machine reaches the registry",
     )
 
