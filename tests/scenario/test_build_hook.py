@@ -564,13 +564,16 @@ def test_a_place_that_cannot_be_had_changes_nothing(
     assert (machine.changes, machine.snapshot()) == ([], before)
 
 
-def test_who_has_the_port_already_is_not_asked_for_it(hook, world, machine):
-    state = hook.run(hook.on.start(), world())
-    machine.taken = {("0.0.0.0", 8080)}
+@pytest.mark.parametrize("listen", ["0.0.0.0", "127.0.0.1", "::"])
+def test_who_has_the_port_already_is_not_asked_for_it(hook, world, machine, listen):
+    hook.run(hook.on.start(), world())
+    machine.taken = {("0.0.0.0", 8080), (listen, 8080)}  # by ourselves
 
-    state = hook.run(hook.on.update_status(), state)
+    state = hook.run(hook.on.config_changed(), world(config={"listen": listen}))
 
     assert isinstance(state.unit_status, ops.ActiveStatus)
+    host = f"[{listen}]" if ":" in listen else listen
+    assert f"ListenStream={host}:8080\n" in unit_text(machine, "build-hook-web.socket")
 
 
 def test_an_ipv6_address_is_bracketed(hook, world, machine):
