@@ -23,6 +23,7 @@ import route
 import service
 import state
 import tls
+import units
 import webhooks
 from build_hook import __version__, errors
 
@@ -71,7 +72,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             loki_labels=observability.topology(self),
         )
         wanted = config.load(self, found)
-        service.check_port(wanted.product, self.app.name)
+        units.check_port(wanted.product, self.app.name)
         return wanted
 
     @functools.cached_property
@@ -95,7 +96,7 @@ class DockerBuildHookCharm(ops.CharmBase):
         service.ensure_registry(wanted.product, desired.registry)
         renewal.deploy_again(wanted.product, desired.registry, changed)  # seen once only
         service.ensure_command(wanted.product)
-        self._failed = service.ensure_units(wanted, refreshed=refreshed)
+        self._failed = units.ensure(wanted, refreshed=refreshed)
         self.unit.set_ports(*(ops.Port(*port) for port in desired.ports))
         self._publish(desired)
         observability.publish(self, wanted)
@@ -145,7 +146,7 @@ class DockerBuildHookCharm(ops.CharmBase):
             return
         if not service.has_docker():
             event.add_status(ops.WaitingStatus("Waiting for Docker on this machine"))
-        failed = service.stopped(self.options) if self._failed is None else self._failed
+        failed = units.stopped(self.options) if self._failed is None else self._failed
         for unit in failed:
             event.add_status(ops.BlockedStatus(f"{unit} does not run: see journalctl -u {unit}"))
         status = self.certificates.status(desired.certificate_names)

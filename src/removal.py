@@ -10,6 +10,7 @@ import config
 import machine
 import service
 import tls
+import units
 from build_hook import errors, labels, registry, settings, wake
 from build_hook.deploy import programs
 from build_hook.proxy import kernel
@@ -28,9 +29,9 @@ def begin() -> None:
 
     Nobody waits for it: Juju tells a unit to stop some time before it removes it.
     """
-    web = (service.SOCKET, service.WEB)
-    running = machine.active(service.WORKER, *web)
-    if service.WORKER not in running:
+    web = (units.SOCKET, units.WEB)
+    running = machine.active(units.WORKER, *web)
+    if units.WORKER not in running:
         return
     known = settings.Settings(state=pathlib.Path(config.STATE))
     if running.intersection(web):
@@ -47,7 +48,7 @@ def remove(options: Mapping[str, object]) -> None:
     """
     state, user = pathlib.Path(config.STATE), str(options["user"])
     helper = pathlib.Path(str(options["script-helper"]) or config.helper_of_2015(user))
-    if service.WORKER in machine.active(service.WORKER):
+    if units.WORKER in machine.active(units.WORKER):
         begin()  # anew, if something came after Juju had told the unit to stop
         _see_off(state, PATIENCE)
     _remove_units()
@@ -75,12 +76,12 @@ def _see_off(state: pathlib.Path, seconds: float) -> None:
 
 
 def _remove_units() -> None:
-    present = [unit for unit in reversed(service.FILES) if (service.UNIT_FOLDER / unit).exists()]
+    present = [unit for unit in reversed(units.FILES) if (units.UNIT_FOLDER / unit).exists()]
     if not present:
         return
     machine.systemctl("disable", "--now", "--no-reload", *present)
     for unit in present:
-        (service.UNIT_FOLDER / unit).unlink()
+        (units.UNIT_FOLDER / unit).unlink()
     machine.systemctl("daemon-reload")
 
 

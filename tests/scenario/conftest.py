@@ -20,18 +20,19 @@ def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_mac
     import config
     import machine as real
     import service
+    import units
 
     fake = fake_machine.FakeMachine(tmp_path)
     (tmp_path / "systemd").mkdir()
     monkeypatch.setattr(config, "STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(service, "UNIT_FOLDER", tmp_path / "systemd")
+    monkeypatch.setattr(units, "UNIT_FOLDER", tmp_path / "systemd")
     monkeypatch.setattr(service, "COMMAND", tmp_path / "build-hook")
     for verb in (
         "install", "has", "has_group", "ensure_user", "remove_user", "systemctl", "active",
         "failed", "run",
     ):  # fmt: skip
         monkeypatch.setattr(real, verb, getattr(fake, verb))
-    monkeypatch.setattr(service.port_probe, "is_free", fake.is_free)
+    monkeypatch.setattr(units.port_probe, "is_free", fake.is_free)
     monkeypatch.setattr(kernel, "run", fake.packet_filter)
     monkeypatch.setattr(real.pwd, "getpwnam", fake.getpwnam)
     monkeypatch.setattr(real.grp, "getgrnam", fake.getgrnam)

@@ -209,10 +209,10 @@ def test_nobody_waits_for_a_service_nor_blames_one_that_was_just_told_to_start(
 def test_upgrade_restarts_web_and_worker_with_new_code_and_leaves_the_proxy(
     hook, world, machine, monkeypatch
 ):
-    import service
+    import units
 
     state = hook.run(hook.on.start(), world())
-    monkeypatch.setattr(service, "_code_digest", lambda: "another")
+    monkeypatch.setattr(units, "_code_digest", lambda: "another")
     path = machine.folder / "systemd" / "build-hook-proxy.service"
     path.write_text("of the charm before")
     machine.changes.clear()
