@@ -12,8 +12,8 @@ MOST = 1.0  # seconds of processor time, which depends less on what else runs th
 # So many starts of Python with ops and pydantic were as long on the machine of the first table: on
 # a slow one, or where others use the same cores, a hook may take as many.
 STARTS = 5
-# They may install packages, restart what runs, or clear up.
-_LONG = frozenset({"install", "data-storage-attached", "upgrade-charm", "stop", "remove"})
+# They may install packages.
+_LONG = frozenset({"install", "data-storage-attached", "upgrade-charm"})
 _BUSY = 2.0  # load for each processor: above it others slow down even what is counted here
 _HEAD = """\
 | charm | hooks | processor, median | 90 % under | most | wall, median | hook commands, median |
@@ -59,7 +59,7 @@ def beside(times: Iterable[HookTime], start: float) -> list[HookTime]:
 def slow(times: Iterable[HookTime]) -> list[str]:
     """The kinds of hooks whose median is too long, by charm; runs on a busy machine do not count.
 
-    What installs, upgrades or clears up may take longer; so may an action, which waits for builds.
+    What installs packages may take longer; so may an action, which waits for builds.
     """
     runs = list(times)
     usual = statistics.median([each.start for each in runs if each.start is not None] or [0.0])
