@@ -42,11 +42,10 @@ class DockerBuildHookCharm(ops.CharmBase):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self.projects = dockerfile.ProjectRequirer(self, "project")
-        leaving = departure.Departure(self, "project")
-        self.secrets = webhooks.WebhookSecrets(self, self.projects, leaving)
+        self.leaving = departure.Departure(self, "project")
+        self.secrets = webhooks.WebhookSecrets(self, self.projects, self.leaving)
         self.operations = operations.Operations(self)
         self._desired: state.Desired | None = None
-        self._leaves = False
         self._failed: tuple[str, ...] | None = None
         self.certificates = tls.Certificates(self, self._certificate_names)
         framework.observe(self.on.install, self._on_install)
@@ -118,25 +117,24 @@ class DockerBuildHookCharm(ops.CharmBase):
         self.reconcile(refreshed=True)
 
     def _on_change(self, _: ops.EventBase) -> None:
-        self.reconcile()
+        if not self.leaving.has_ended:
+            self.reconcile()
 
     def _on_stop(self, _: ops.StopEvent) -> None:
         import removal
 
-        self._leaves = True
         removal.begin()
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
         import removal  # and with it the packet filter and Docker, which no other event needs
 
-        self._leaves = True
         removal.remove(self.config)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         event.remove_revision()  # nobody reads it any more
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        if self._leaves:
+        if self.leaving.has_ended:
             event.add_status(ops.MaintenanceStatus("Takes everything away"))
             return
         try:

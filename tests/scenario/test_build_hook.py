@@ -313,6 +313,18 @@ def test_stop_has_the_worker_begin_and_waits_for_nobody(hook, world, machine, mo
     assert state.unit_status == ops.MaintenanceStatus("Takes everything away")
 
 
+def test_the_end_of_a_build_after_stop_starts_nothing_again(hook, world, machine):
+    relation = project()
+    state = hook.run(hook.on.relation_changed(relation), world(relation))
+    state = hook.run(hook.on.stop(), state)
+    machine.changes.clear()
+
+    state = hook.run(charms.custom_event("builds_changed"), state)
+
+    assert (machine.changes, registry(machine)) == ([], [])
+    assert state.unit_status == ops.MaintenanceStatus("Takes everything away")
+
+
 def test_stop_of_a_unit_whose_worker_never_ran_leaves_everything(hook, world, machine):
     machine.groups = set()
     state = hook.run(hook.on.start(), world())
