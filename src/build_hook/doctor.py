@@ -7,7 +7,16 @@ import shutil
 from collections.abc import Callable, Iterator
 
 from build_hook import certificate, errors, registry, secret_files, settings
-from build_hook.deploy import capabilities, ceilings, clients, engine, guard, images, lock
+from build_hook.deploy import (
+    capabilities,
+    ceilings,
+    clients,
+    engine,
+    guard,
+    images,
+    lock,
+    precedence,
+)
 from build_hook.deploy.repository import git_release, lfs
 from build_hook.proxy import kernel, process, runtime
 
@@ -33,6 +42,7 @@ def examine(with_settings: settings.Settings) -> Iterator[Finding]:
     yield _finding("Docker engine", lambda: _engine(with_settings))
     yield _finding("image builder", lambda: " ".join(clients.find().argv))
     yield _finding("build limits", lambda: _build_limits(with_settings))
+    yield _finding("engine's weight", precedence.of_engine)
     yield _finding("disk", lambda: _disk(with_settings))
     yield _finding("HAProxy", lambda: process.command(with_settings)[0])
     yield _finding("UDP ports", lambda: _datagrams(with_settings))

@@ -7,8 +7,8 @@ from tests.repo import source
 # Rows from the ground up, as in ARCHITECTURE.md. A room imports rooms of lower rows only; within
 # a package its own files may use each other. A room that is new gets its place here.
 LAYERS = (
-    "addresses card errors folders labels links patterns port_probe push reference remotes shapes "
-    "values windows zones",
+    "addresses card errors folders labels links patterns port_probe precedence push reference "
+    "remotes shapes values windows zones",
     "port proof recipe refs script secret_mount shim slots volume",
     "buildlog capabilities carriers certificate condition followed intake limiter log_folder "
     "login marked membership process progress rawjson schedule service sightings signatures "
