@@ -108,7 +108,12 @@ class Project:
             found = self.build_of(commit)
             return found if found and found.phase.is_end else None
 
-        return wait_for(look, f"the end of {commit[:7]}", seconds)
+        try:
+            return wait_for(look, f"the end of {commit[:7]}", seconds)
+        except AssertionError as error:
+            known = [f"{b.id} {(b.commit or '')[:7]} {b.phase}" for b in self.history()]
+            words = self.host.product.last_words()
+            raise AssertionError(f"{error}; builds: {known}. {words}") from None
 
     def deploy(self, seconds: float = PATIENCE, /, **files: str | None) -> builds.Build:
         """Push, and wait for the end of the deploy."""
