@@ -5,6 +5,7 @@ import grp
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -110,6 +111,14 @@ def active(*units: str) -> frozenset[str]:
 def failed(*units: str) -> frozenset[str]:
     """Those of the units that did not end well when they ran last, or could not start."""
     return frozenset(unit for unit, state in _states(units) if state["Result"] != "success")
+
+
+def listens_on(unit: str) -> frozenset[int]:
+    """The ports that systemd holds for a socket unit, whatever has become of its file."""
+    if unit not in active(unit):
+        return frozenset()
+    shown = run(SYSTEMCTL, "show", "--property=Listen", unit)  # "Listen=[::]:8080 (Stream)"
+    return frozenset(int(port) for port in re.findall(r":([0-9]+) \(Stream\)", shown))
 
 
 def run(*argv: str, seconds: float = TIMEOUT) -> str:

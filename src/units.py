@@ -51,11 +51,12 @@ def check_port(wanted: settings.Settings, app: str) -> None:
     present = unit.read_text(encoding="utf-8").splitlines() if unit.exists() else []
     if f"ListenStream={_place(wanted)}" in present:
         return
-    is_ours = any(line.endswith(f":{wanted.port}") for line in present)  # at another address
     if not port_probe.is_free(wanted.listen, 0):
         said = f"Config listen: {wanted.listen} is no address of this machine"
         raise errors.SettingsError(said, f"Use: juju config {app} listen=VALUE")
-    if not (is_ours or port_probe.is_free(wanted.listen, wanted.port)):
+    if port_probe.is_free(wanted.listen, wanted.port):
+        return
+    if wanted.port not in machine.listens_on(SOCKET):  # or it is ours, at another address
         said = f"Config port: {wanted.port} is in use on this machine"
         raise errors.SettingsError(said, f"Use: juju config {app} port=VALUE")
 

@@ -29,7 +29,7 @@ def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> fake_mac
     monkeypatch.setattr(service, "COMMAND", tmp_path / "build-hook")
     for verb in (
         "install", "has", "has_group", "ensure_user", "remove_user", "systemctl", "active",
-        "failed", "run",
+        "failed", "listens_on", "run",
     ):  # fmt: skip
         monkeypatch.setattr(real, verb, getattr(fake, verb))
     monkeypatch.setattr(units.port_probe, "is_free", fake.is_free)

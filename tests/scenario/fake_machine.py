@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pathlib
 import types
+from collections.abc import Iterator
 
 
 @dataclasses.dataclass
@@ -23,6 +24,7 @@ class FakeMachine:
     enabled: set[str] = dataclasses.field(default_factory=set)
     changes: list[str] = dataclasses.field(default_factory=list)
     docker: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    listening: set[int] = dataclasses.field(default_factory=set)
     broken: set[str] = dataclasses.field(default_factory=set)
     crashed: set[str] = dataclasses.field(default_factory=set)
     taken: set[tuple[str, int]] = dataclasses.field(default_factory=set)
@@ -71,11 +73,21 @@ class FakeMachine:
             raise MachineError(f"systemctl {verb} failed")
         if verb in ("start", "restart"):
             self.units |= set(units)
+            self.listening |= set(self._asked_for(units))
         elif verb == "enable":
             self.enabled |= set(units)
         elif verb in ("stop", "disable"):
             self.units -= set(units)
             self.enabled -= set(units) if verb == "disable" else set()
+
+    def _asked_for(self, units: list[str]) -> Iterator[int]:
+        for unit in (unit for unit in units if unit.endswith(".socket")):
+            self.listening.clear()
+            text = (self.folder / "systemd" / unit).read_text()
+            yield int(next(x for x in text.splitlines() if "Stream=" in x).rpartition(":")[2])
+
+    def listens_on(self, unit: str) -> frozenset[int]:
+        return frozenset(self.listening if unit in self.units else ())
 
     @property
     def restarted(self) -> set[str]:

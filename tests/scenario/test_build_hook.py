@@ -588,6 +588,17 @@ def test_who_has_the_port_already_is_not_asked_for_it(hook, world, machine, list
     assert f"ListenStream={host}:8080\n" in unit_text(machine, "build-hook-web.socket")
 
 
+def test_a_port_of_ours_is_ours_also_if_its_unit_has_to_be_written_again(hook, world, machine):
+    state = hook.run(hook.on.start(), world())
+    (machine.folder / "systemd" / "build-hook-web.socket").unlink()  # as after a failure
+    machine.taken = {("0.0.0.0", 8080)}
+
+    state = hook.run(hook.on.update_status(), state)
+
+    assert isinstance(state.unit_status, ops.ActiveStatus)
+    assert "build-hook-web.socket" in machine.restarted
+
+
 def test_an_ipv6_address_is_bracketed(hook, world, machine):
     hook.run(hook.on.start(), world(config={"listen": "::"}))
 

@@ -107,6 +107,23 @@ def test_units_that_run_or_are_about_to_and_that_failed(
     assert machine.active() == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("state", "ports"), [("active", {8080, 9090}), ("inactive", set())], ids=["up", "down"]
+)
+def test_ports_of_a_socket(tmp_path, monkeypatch, state, ports):
+    program = tmp_path / "systemctl"
+    program.write_text(
+        '#!/bin/sh\nif [ "$2" = --property=Listen ]\n'
+        "then printf 'Listen=0.0.0.0:8080 (Stream)\\nListen=[::1]:9090 (Stream)\\n'\n"
+        f"else printf 'ActiveState={state}\\nSubState=x\\nResult=success\\n'; fi\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(machine, "SYSTEMCTL", str(program))
+
+    assert machine.listens_on("a.socket") == ports
+
+
 def test_programs():
     assert machine.has("sh")
     assert not machine.has("no-such-program")
