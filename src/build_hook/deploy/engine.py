@@ -95,9 +95,9 @@ class Engine:
         try:
             yield
         except docker.errors.APIError as error:
+            said = str(error.explanation or error)
             raise errors.ContainerError(
-                f"The engine could not {what}: {error.explanation or error}",
-                "Correct the project's run settings, then: build-hook deploy",
+                f"The engine could not {what}: {said}", _hint(said)
             ) from error
         except (requests.RequestException, docker.errors.DockerException) as error:
             self._client = None
@@ -105,6 +105,16 @@ class Engine:
                 f"The Docker engine does not answer at {self.host}",
                 "Start it (systemctl start docker); what waits for it goes on by itself",
             ) from error
+
+
+def _hint(said: str) -> str:
+    """What to do about a refusal of the engine's."""
+    if "IPv4 address pool" in said:  # it has some thirty, and each network takes one
+        return (
+            "Remove networks that nobody uses (docker network prune), or give the engine more "
+            "with default-address-pools in its daemon.json; then: build-hook deploy"
+        )
+    return "Correct the project's run settings, then: build-hook deploy"
 
 
 def unix_time(text: str) -> float:
