@@ -259,6 +259,16 @@ def test_a_lost_port_of_web_is_told_and_taken_once_it_is_free(port):
         assert stage.shown(port, "any") == certificates.parts(GOOD)[0]
 
 
+def test_a_certificate_that_does_not_name_web_is_told_and_shown_all_the_same(port):
+    with stages.running(tls_port=port, public_url="https://hooks.example.com") as stage:
+        stage.certificate("web", GOOD)
+        stage.publish()
+
+        told = stage.front.problem_of_web or ""
+        assert told.startswith("hooks.example.com is in none of the certificates web")
+        assert stage.shown(port, "hooks.example.com") == certificates.parts(GOOD)[0]
+
+
 def test_a_lost_port_does_not_keep_the_proxy_from_starting(stage, port):
     lost = product.free_port()
     stage.add("shop", {"published": port})

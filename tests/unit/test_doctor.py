@@ -1,6 +1,7 @@
 import pytest
 
 from build_hook import doctor, registry, secret_files, settings
+from build_hook.deploy import precedence
 from build_hook.project import Project
 
 SHOP = Project(name="shop", repository="git@git.example:shop", deploy_key="shop-key")
@@ -47,3 +48,13 @@ def test_what_the_operator_allowed_is_said(options):
 
     assert found.ok
     assert "shop takes unsigned deliveries; shop is found by its short name" in found.detail
+
+
+def test_whether_the_engine_gives_way_is_said_and_is_no_failure(options, monkeypatch):
+    monkeypatch.setattr(precedence, "of_engine", lambda: "it gives way to nobody")
+    for other in ("_engine", "_build_limits"):  # which ask a real engine
+        monkeypatch.setattr(doctor, other, lambda _: "")
+
+    found = next(found for found in doctor.examine(options) if found.subject == "engine's weight")
+
+    assert (found.ok, found.detail) == (True, "it gives way to nobody")
